@@ -1,0 +1,188 @@
+package job
+
+import "time"
+
+// Decision is what a leader submits to the log: complete in itself, with every
+// clock reading, ID, next slot and choice of node already made.
+type Decision interface{ decision() }
+
+// Applied is what a decision came to: the index of its log entry, and one item
+// for each part of the decision, in its order.
+type Applied struct {
+	Index uint64
+	Items []Item
+	// WrongTerm: the decision was made for another term than the one it got into
+	// the log in, and was not applied.
+	WrongTerm bool
+	// Next is where a [Prune] has to go on; zero when it has seen every job.
+	Next ID
+}
+
+// Item is what one part of a decision came to.
+type Item struct {
+	// Err is the rule that said no; nothing was changed then. [ErrStale] for a
+	// compare-and-swap that met another state.
+	Err *Error
+	// Result is the state that the part's execution has now, if it has one.
+	Result Result
+}
+
+// Init founds the cluster: its ID and the root key. It is refused as ErrStale
+// once there is one.
+type Init struct {
+	ClusterID string
+	RootKey   APIKey
+}
+
+// TakeOffice begins a term. It changes nothing; once it is applied, everything
+// that earlier terms committed is, and every entry that follows in the term is
+// one that the state machine sees.
+type TakeOffice struct {
+	At   time.Time
+	Node NodeRef
+}
+
+// PutJobs creates or replaces the definitions of jobs.
+type PutJobs struct {
+	At   time.Time
+	Jobs []PutJob
+}
+
+// PutJob is one definition. Job's ID, Namespace, KeyID, Spec (headers sealed),
+// CreatedAt and NextRunAt count; Version is the one it replaces, zero to create.
+// An existing job of another version is CodePreconditionFailed, a missing one
+// CodeNotFound. Replacing keeps the job's history and counts.
+type PutJob struct {
+	Job Job
+	// KeepNextRun keeps the job's NextRunAt as it is when the entry is applied: a
+	// plan may have moved it on since the leader read the job.
+	KeepNextRun bool
+}
+
+// DeleteJob removes a job with its history and aborts what runs. Version zero
+// matches any.
+type DeleteJob struct {
+	At        time.Time
+	ID        ID
+	Namespace string
+	Version   uint64
+}
+
+// Plan decides a batch of due slots, before any of them is called.
+type Plan struct {
+	At time.Time
+	// HistoryPerJob is how many records of a job are kept.
+	HistoryPerJob int
+	Slots         []PlannedSlot
+}
+
+// PlannedSlot decides one due slot. It is refused as ErrStale unless the job is
+// ACTIVE, of the version that the decision was made for, and its NextRunAt equals
+// Slot.
+type PlannedSlot struct {
+	Job     ID
+	Version uint64 // zero matches any
+	Slot    time.Time
+	// Next becomes the job's NextRunAt; zero completes the job.
+	Next time.Time
+	// Node gets the first attempt.
+	Node NodeRef
+	// Fire is the slot that is executed: Slot itself, or a later one if a gap was
+	// missed; zero if nothing of the gap is executed.
+	Fire time.Time
+	// Trigger is SCHEDULED or CATCHUP.
+	Trigger Trigger
+	// Missed is the gap that is recorded and not executed; Count zero for none.
+	Missed Gap
+}
+
+// DueSlot is a slot that waits to be planned: what the agenda hands to a leader.
+type DueSlot struct {
+	Job  ID
+	Slot time.Time
+}
+
+// Gap is a run of consecutive slots that were not fired.
+type Gap struct {
+	From, To time.Time
+	Count    int
+}
+
+// Run asks for an execution by hand. While an execution of the job is open,
+// Overlap SKIP refuses it with CodeOverlap. It is created PhasePending.
+type Run struct {
+	At            time.Time
+	HistoryPerJob int
+	Namespace     string
+	Execution     ExecutionID
+	// Overlap replaces the job's policy; empty keeps it.
+	Overlap OverlapPolicy
+}
+
+// Begin starts attempts of PhasePending executions.
+type Begin struct {
+	At       time.Time
+	Attempts []BeginAttempt
+}
+
+// BeginAttempt starts one attempt; ErrStale unless its execution is pending and
+// Attempt is the next number.
+type BeginAttempt struct {
+	AttemptRef
+	Node NodeRef
+}
+
+// Record commits outcomes. The first terminal result of an execution wins; an
+// outcome of an attempt that is not the current one is ErrStale.
+type Record struct {
+	At       time.Time
+	Outcomes []RecordedOutcome
+}
+
+// RecordedOutcome is an outcome and what the leader makes of it: RetryAt zero
+// ends the execution.
+type RecordedOutcome struct {
+	Outcome
+	RetryAt time.Time
+}
+
+// Outcome is how an attempt ended on its node.
+type Outcome struct {
+	AttemptRef
+	Node       NodeRef
+	StartedAt  time.Time // zero if the request was never begun
+	Duration   time.Duration
+	HTTPStatus int
+	Err        *AttemptError // nil is success
+	Timings    Timings
+	Response   []byte // captured, at most CaptureLimit
+	// RetryAfter is what the target asked for with Retry-After.
+	RetryAfter time.Duration
+}
+
+// MarkLost declares attempts LOST: their node is gone, or lives another life. A
+// running one becomes pending at At, at no cost to the retries; an aborting one
+// is over.
+type MarkLost struct {
+	At       time.Time
+	Attempts []AttemptRef
+}
+
+// Prune removes the terminal records older than Before of at most Jobs jobs,
+// going on after the job After; [Applied].Next tells where the next one starts.
+type Prune struct {
+	Before time.Time
+	After  ID
+	Jobs   int
+}
+
+func (Init) decision()       {}
+func (TakeOffice) decision() {}
+func (PutJobs) decision()    {}
+func (DeleteJob) decision()  {}
+func (Plan) decision()       {}
+func (Run) decision()        {}
+func (Begin) decision()      {}
+func (Record) decision()     {}
+func (MarkLost) decision()   {}
+func (Prune) decision()      {}

@@ -1,0 +1,186 @@
+package job
+
+import (
+	"slices"
+	"time"
+)
+
+// State is what a job is allowed to do.
+type State string
+
+// The states. A PAUSED or COMPLETED job has no next run.
+const (
+	Active    State = "ACTIVE"
+	Paused    State = "PAUSED"
+	Completed State = "COMPLETED"
+)
+
+// OverlapPolicy decides what a slot does while an earlier execution of the same
+// job has not ended, the pauses between its retries included.
+type OverlapPolicy string
+
+// The overlap policies.
+const (
+	// OverlapSkip records the slot as SKIPPED.
+	OverlapSkip OverlapPolicy = "SKIP"
+	// OverlapAllow runs both.
+	OverlapAllow OverlapPolicy = "ALLOW"
+	// OverlapCancelPrevious cancels what runs; the new execution starts once the
+	// abort is acknowledged.
+	OverlapCancelPrevious OverlapPolicy = "CANCEL_PREVIOUS"
+)
+
+// Backoff is how the pause before a retry grows.
+type Backoff string
+
+// The backoffs.
+const (
+	BackoffFixed       Backoff = "FIXED"
+	BackoffExponential Backoff = "EXPONENTIAL"
+)
+
+// Capture says when the beginning of a response body goes into the record.
+type Capture string
+
+// The capture settings.
+const (
+	CaptureNone      Capture = "NONE"
+	CaptureOnFailure Capture = "ON_FAILURE"
+	CaptureAlways    Capture = "ALWAYS"
+)
+
+// CaptureLimit is how much of a response body is kept, in bytes.
+const CaptureLimit = 1024
+
+// DefaultNamespace is where jobs of the root key live.
+const DefaultNamespace = "default"
+
+// Schedule says when a job is due. Exactly one of Cron and Interval is set.
+type Schedule struct {
+	// Cron is a five-field cron expression or a macro, in package cron's grammar.
+	Cron string
+	// Interval is whole seconds; slots are its multiples since the Unix epoch.
+	Interval time.Duration
+	// Timezone is the IANA name of the zone in which Cron is read.
+	Timezone string
+}
+
+// Header is one header that callbacks carry. Value is the plain text, set on the
+// way from the API to the leader and from the leader to the executor; Sealed is
+// what the state keeps. Formatting a Header never shows the value.
+type Header struct {
+	Name   string
+	Value  string
+	Sealed []byte
+}
+
+// String hides the value: it is the user's secret.
+func (h Header) String() string { return h.Name + ": ***" }
+
+// GoString hides the value too.
+func (h Header) GoString() string { return h.String() }
+
+// Target is what an attempt requests.
+type Target struct {
+	URL     string
+	Method  string
+	Headers []Header
+	// Body is sent as it is; nil sends none.
+	Body *string
+}
+
+// Spec is the part of a job that a user writes.
+type Spec struct {
+	Name        string
+	Description string
+	Schedule    Schedule
+	State       State
+	PauseReason string
+
+	Target          Target
+	Timeout         time.Duration // of one attempt
+	SuccessStatuses []string      // "204" or "2XX"
+	FollowRedirects bool
+	SignPayloads    bool
+	Capture         Capture
+
+	Retries       int // further attempts after the first
+	RetryDelay    time.Duration
+	Backoff       Backoff
+	RetryMaxDelay time.Duration
+
+	Overlap OverlapPolicy
+}
+
+// DefaultSpec is a spec with the API's default for each field that has one.
+func DefaultSpec() Spec {
+	return Spec{
+		Schedule:        Schedule{Timezone: "UTC"},
+		State:           Active,
+		Target:          Target{Method: "POST"},
+		Timeout:         30 * time.Second,
+		SuccessStatuses: []string{"2XX"},
+		Capture:         CaptureOnFailure,
+		RetryDelay:      10 * time.Second,
+		Backoff:         BackoffFixed,
+		RetryMaxDelay:   time.Hour,
+		Overlap:         OverlapSkip,
+	}
+}
+
+// Clone is a copy that shares nothing that can change.
+func (s Spec) Clone() Spec {
+	s.Target.Headers = slices.Clone(s.Target.Headers)
+	s.SuccessStatuses = slices.Clone(s.SuccessStatuses)
+	return s
+}
+
+// Counts are a job's executions by result since its creation; retention does
+// not lower them.
+type Counts struct {
+	Success, Failed, Skipped, Missed, Cancelled int64
+}
+
+// Job is what the user asked for, and where it stands.
+type Job struct {
+	ID        ID
+	Namespace string
+	// KeyID is the API key that created the job; it signs the callbacks.
+	KeyID string
+	// Version counts the user's changes, from 1. Running does not change it.
+	Version              uint64
+	CreatedAt, UpdatedAt time.Time
+
+	Spec
+
+	// NextRunAt is the slot to be planned next; zero unless the job is ACTIVE.
+	NextRunAt time.Time
+	// LastRunAt is the last time an execution was created that was to call the
+	// target (one SKIPPED or MISSED does not count).
+	LastRunAt           time.Time
+	LastResult          Result
+	ConsecutiveFailures int
+	// Running is how many executions have not ended.
+	Running int
+	Counts  Counts
+}
+
+// APIKey is the right to use the API. The key itself exists only sealed, and in
+// its owner's hands; it is found by hash.
+type APIKey struct {
+	ID        string
+	Namespace string
+	Name      string
+	Role      Role
+	// Root marks the one key that sees every namespace.
+	Root      bool
+	Hash      [32]byte // SHA-256 of the key
+	Sealed    []byte
+	CreatedAt time.Time
+}
+
+// Role is what an API key may do.
+type Role string
+
+// RoleAdmin may do everything.
+const RoleAdmin Role = "ADMIN"
