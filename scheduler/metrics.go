@@ -1,0 +1,112 @@
+package scheduler
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// The names of the metrics. They are counted by the leader that decided, once
+// its decision was applied.
+const (
+	metricExecutions = "cronraft_executions_total"
+	metricAttempts   = "cronraft_attempts_total"
+	metricMissed     = "cronraft_missed_slots_total"
+	metricLost       = "cronraft_lost_attempts_total"
+	metricPlanBatch  = "cronraft_plan_batch_size"
+	metricLateness   = "cronraft_execution_lateness_seconds"
+)
+
+// outcomeSuccess is the label of an attempt without error; the others carry
+// their error code.
+const outcomeSuccess = "SUCCESS"
+
+// Metrics are the scheduler's. They outlive the terms.
+type Metrics struct {
+	executions *prometheus.CounterVec
+	attempts   *prometheus.CounterVec
+	missed     prometheus.Counter
+	lost       prometheus.Counter
+	planBatch  prometheus.Histogram
+	lateness   prometheus.Histogram
+}
+
+// NewMetrics makes the metrics and registers them; with a nil registerer they
+// count for nobody.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		executions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricExecutions, Help: "Executions that ended, by result and trigger.",
+		}, []string{"result", "trigger"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricAttempts, Help: "Attempts that ended, by outcome: SUCCESS or the error code.",
+		}, []string{"outcome"}),
+		missed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: metricMissed, Help: "Slots that were missed and not fired.",
+		}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: metricLost, Help: "Attempts that were lost with their node.",
+		}),
+		planBatch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: metricPlanBatch, Help: "Slots planned in one log entry.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
+		}),
+		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: metricLateness, Help: "Time from a slot to the start of its first request.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+		}),
+	}
+	if r != nil {
+		r.MustRegister(m.executions, m.attempts, m.missed, m.lost, m.planBatch, m.lateness)
+	}
+	return m
+}
+
+// planned counts an applied plan.
+func (m *Metrics) planned(d *job.Plan, items []job.Item) {
+	m.planBatch.Observe(float64(len(d.Slots)))
+	for i, item := range items {
+		if item.Err != nil {
+			continue
+		}
+		slot := &d.Slots[i]
+		m.missed.Add(float64(slot.Missed.Count))
+		if slot.Missed.Count > 0 {
+			m.executions.WithLabelValues(string(job.Missed), string(slot.Trigger)).Inc()
+		}
+		if !slot.Fire.IsZero() {
+			m.ended(item.Result, slot.Trigger)
+		}
+	}
+}
+
+// ended counts an execution, if its result is final.
+func (m *Metrics) ended(result job.Result, trigger job.Trigger) {
+	if result.Terminal() {
+		m.executions.WithLabelValues(string(result), string(trigger)).Inc()
+	}
+}
+
+// recorded counts an outcome that was applied to an execution.
+func (m *Metrics) recorded(o *job.Outcome, open job.Open, result job.Result) {
+	label := outcomeSuccess
+	if o.Err != nil {
+		label = string(o.Err.Code)
+	}
+	m.attempts.WithLabelValues(label).Inc()
+	m.ended(result, open.Trigger)
+	if o.Attempt == 1 && open.Trigger == job.TriggerScheduled && !o.StartedAt.IsZero() {
+		m.lateness.Observe(max(0, o.StartedAt.Sub(open.ScheduledAt)).Seconds())
+	}
+}
+
+// lostAttempts counts the attempts of an applied MarkLost.
+func (m *Metrics) lostAttempts(items []job.Item, triggers []job.Trigger) {
+	for i, item := range items {
+		if item.Err == nil {
+			m.lost.Inc()
+			m.attempts.WithLabelValues(string(job.ErrNodeLost)).Inc()
+			m.ended(item.Result, triggers[i])
+		}
+	}
+}

@@ -1,0 +1,252 @@
+package scheduler
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// node is one node of the cluster: what the term has heard from it, and the
+// attempts that are its to run or to abort. The dispatcher puts and drops them,
+// the node's sender takes them.
+type node struct {
+	id      string
+	pace    pace
+	wake    chan struct{} // something to send, or the membership changed
+	removed chan struct{} // closed by roster.remove
+
+	running  atomic.Int64 // items to run
+	reserved atomic.Int64 // picked for decisions under way
+
+	mu      sync.Mutex // guards the fields below
+	member  bool
+	contact contact
+	items   map[job.ExecutionID]*item
+	// unsent has the items that were not acknowledged, oldest first, among others
+	// that are settled and not swept yet.
+	unsent []*item
+	// mixed: some item may be of another life than the one that answered.
+	mixed bool
+}
+
+// item is an attempt that a node is to run, or to abort.
+type item struct {
+	open job.Open
+	// settled: acknowledged, dropped or lost, and in no case sent again.
+	settled bool
+	lost    bool
+	// after is the earliest time to try again, if the assignment could not be
+	// built.
+	after time.Time
+}
+
+func newNode(id string, p pace, now time.Time) *node {
+	return &node{
+		id:      id,
+		pace:    p,
+		wake:    make(chan struct{}, 1),
+		removed: make(chan struct{}),
+		contact: contact{pace: p, since: now},
+		items:   map[job.ExecutionID]*item{},
+	}
+}
+
+func ref(o job.Open) job.AttemptRef {
+	return job.AttemptRef{Execution: o.Execution, Attempt: o.Attempt}
+}
+
+// put makes the execution the node's. Its earlier state must have been dropped.
+func (n *node) put(o job.Open) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	it := &item{open: o}
+	n.items[o.Execution] = it
+	n.unsent = append(n.unsent, it)
+	n.mixed = n.mixed || o.Node.Incarnation != n.contact.reply.Incarnation
+	if o.Phase == job.PhaseRunning {
+		n.running.Add(1)
+	}
+	poke(n.wake)
+}
+
+// drop forgets the execution and returns what it was; false if it was none of
+// the node's.
+func (n *node) drop(id job.ExecutionID) (job.Open, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	it, ok := n.items[id]
+	if !ok {
+		return job.Open{}, false
+	}
+	it.settled = true
+	delete(n.items, id)
+	if it.open.Phase == job.PhaseRunning {
+		n.running.Add(-1)
+	}
+	return it.open, true
+}
+
+// setMember says whether the node may be sent anything, and wakes its sender.
+func (n *node) setMember(member bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.member = member
+	poke(n.wake)
+}
+
+// isDone reports whether the term has nothing to do with the node any more.
+func (n *node) isDone() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.member && len(n.items) == 0
+}
+
+// eligible returns the life of the node that attempts may be planned for; false
+// if it is not alive.
+func (n *node) eligible(now time.Time) (job.NodeRef, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ref := job.NodeRef{ID: n.id, Incarnation: n.contact.reply.Incarnation}
+	return ref, n.member && n.contact.isAlive(now)
+}
+
+// load is how many attempts the node has, those of decisions under way included.
+func (n *node) load() int64 { return n.running.Load() + n.reserved.Load() }
+
+func (n *node) status(now time.Time) (s NodeStatus, member bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return NodeStatus{
+		ID:           n.id,
+		State:        n.contact.state(now),
+		Open:         len(n.items),
+		AppliedIndex: n.contact.reply.AppliedIndex,
+		LastHeard:    n.contact.answered,
+	}, n.member
+}
+
+// take returns the oldest items to send: aborts, and assignments unless the node
+// has gone mute.
+func (n *node) take(now time.Time, limit int) []*item {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sweep()
+	mute := n.contact.isMute(now)
+	var taken []*item
+	for _, it := range n.unsent {
+		if len(taken) == limit {
+			break
+		}
+		assign := it.open.Phase == job.PhaseRunning
+		if now.Before(it.after) || assign && mute {
+			continue
+		}
+		taken = append(taken, it)
+	}
+	return taken
+}
+
+// sweep removes the settled items from unsent. The caller holds mu.
+func (n *node) sweep() {
+	kept := n.unsent[:0]
+	for _, it := range n.unsent {
+		if !it.settled {
+			kept = append(kept, it)
+		}
+	}
+	clear(n.unsent[len(kept):])
+	n.unsent = kept
+}
+
+// settle marks items as not to be sent again.
+func (n *node) settle(items ...*item) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, it := range items {
+		it.settled = true
+	}
+}
+
+// postpone leaves an item alone until the given time.
+func (n *node) postpone(it *item, until time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	it.after = until
+}
+
+// lose marks the attempts that are lost as of now and returns those that were
+// not before. Silent for too long: all of them. Otherwise, once the node has
+// answered: those planned for another life of it.
+func (n *node) lose(now time.Time) (lost []job.Open, silent bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	silent = !now.Before(n.contact.lostAt())
+	if !silent && (n.contact.answered.IsZero() || !n.mixed) {
+		return nil, false
+	}
+	n.mixed = false
+	for _, it := range n.items {
+		if it.lost || !silent && it.open.Node.Incarnation == n.contact.reply.Incarnation {
+			continue
+		}
+		it.lost, it.settled = true, true
+		lost = append(lost, it.open)
+	}
+	return lost, silent
+}
+
+// outlook is what a sender has to know before it calls.
+type outlook struct {
+	member  bool
+	failing bool          // the last call failed
+	wait    time.Duration // when to look again at the latest
+}
+
+func (n *node) outlook(now time.Time) outlook {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	o := outlook{member: n.member, failing: n.contact.failures > 0, wait: n.pace.renew}
+	if until := n.contact.lostAt().Sub(now); until > 0 {
+		o.wait = min(o.wait, until)
+	}
+	return o
+}
+
+// beginCall takes note of a call that is about to begin, and returns the lease
+// that it may grant and when it has to end.
+func (n *node) beginCall(now time.Time) (lease time.Duration, deadline time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := &n.contact
+	if !c.isMute(now) {
+		lease, c.leased = c.lease, now
+	}
+	deadline = now.Add(c.call)
+	if lostAt := c.lostAt(); lostAt.After(now) && lostAt.Before(deadline) {
+		deadline = lostAt
+	}
+	return lease, deadline
+}
+
+// answer takes note of a reply: after how many failures it came, and whether
+// the node has become eligible with it.
+func (n *node) answer(reply job.BatchReply, now time.Time) (failures int, becameAlive bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := &n.contact
+	failures, becameAlive = c.failures, !c.isAlive(now)
+	n.mixed = n.mixed || reply.Incarnation != c.reply.Incarnation
+	c.answered, c.reply, c.failures = now, reply, 0
+	return failures, becameAlive
+}
+
+// fail takes note of a call that failed, and returns how many did since the last
+// answer, and the pause before the next one.
+func (n *node) fail() (failures int, backoff time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.contact.failures++
+	return n.contact.failures, n.contact.backoff()
+}

@@ -1,0 +1,175 @@
+package scheduler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/cronraft/cronraft/internal/group"
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// Log is where decisions are committed.
+type Log interface {
+	// Submit returns once the decision was applied on this node. It must refuse
+	// with [job.ErrNotLeader] whatever is submitted after the term has ended, also
+	// if this node leads again by then: decisions rest on what the term knew.
+	// [job.ErrOutcomeUnknown]: it may yet be applied. Any other error, the
+	// context's included, is taken for the same.
+	Submit(ctx context.Context, d job.Decision) (job.Applied, error)
+}
+
+// Agenda is the applied state's list of jobs by when they are due.
+type Agenda interface {
+	// Due returns at most limit jobs due at now, earliest first, without those to
+	// skip. skip is called before Due returns.
+	Due(now time.Time, limit int, skip func(job.ID) bool) []job.DueSlot
+}
+
+// Feed tells of every open execution once, and then of each change, in the order
+// of the log.
+type Feed interface {
+	// Changed is poked (it has room for one) when there is something to drain,
+	// and when the agenda changed.
+	Changed() <-chan struct{}
+	// Drain returns what was not drained before.
+	Drain() []job.Open
+}
+
+// Jobs reads the applied state.
+type Jobs interface {
+	// Job fails with [job.ErrNotFound] if the job was deleted.
+	Job(id job.ID) (job.Job, error)
+	// Assignment is what the node of a running attempt needs to know, secrets in
+	// plain text; [job.ErrNotFound] if the job was deleted.
+	Assignment(open job.Open) (job.Assignment, error)
+	// Open is false for an execution that is closed, or never was.
+	Open(id job.ExecutionID) (job.Open, bool)
+}
+
+// Peers are the nodes of the cluster, this one included.
+type Peers interface {
+	// Members are the IDs of the nodes that attempts may be planned for.
+	Members() []string
+	// MembersChanged is poked (it has room for one) when Members has changed.
+	MembersChanged() <-chan struct{}
+	// Assign hands a batch to a node. Any error means that the node may have got
+	// it or not; it is sent again.
+	Assign(ctx context.Context, node string, b job.Batch) (job.BatchReply, error)
+}
+
+// Config is what a term works with. Log, Agenda, Feed, Jobs, Peers and NodeID
+// are required.
+type Config struct {
+	Term   uint64 // raft's
+	NodeID string // of this node
+
+	Log    Log
+	Agenda Agenda
+	Feed   Feed
+	Jobs   Jobs
+	Peers  Peers
+
+	HistoryPerJob int           // records kept of a job; default 200
+	HistoryMaxAge time.Duration // of a record; zero prunes nothing
+	NodeLostAfter time.Duration // silence until a node's attempts are LOST; default 10 s
+
+	Logger  *slog.Logger // default: logs nothing
+	Metrics *Metrics     // default: counts for nobody
+}
+
+const (
+	defaultHistoryPerJob = 200
+	defaultNodeLostAfter = 10 * time.Second
+
+	// maxStep is the longest wait for an instant of the wall clock before the
+	// clock is looked at again: timers run on the monotonic clock, and somebody
+	// may have set the other one.
+	maxStep = time.Second
+
+	// retryPause is how long something is left alone after a decision about it
+	// failed or was refused.
+	retryPause = 200 * time.Millisecond
+)
+
+func (c Config) withDefaults() *Config {
+	if c.HistoryPerJob == 0 {
+		c.HistoryPerJob = defaultHistoryPerJob
+	}
+	if c.NodeLostAfter == 0 {
+		c.NodeLostAfter = defaultNodeLostAfter
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(nil)
+	}
+	c.Logger = c.Logger.With("component", "scheduler", "term", c.Term)
+	return &c
+}
+
+// Term is one leader's time in office. Its methods may be called from any
+// goroutine.
+type Term struct {
+	cfg        *Config
+	roster     *roster
+	planner    *planner
+	dispatcher *dispatcher
+	recorder   *recorder
+	losses     *losses
+}
+
+// NewTerm makes a term. It does nothing before [Term.Run].
+func NewTerm(c Config) *Term {
+	cfg := c.withDefaults()
+	r := newRoster(newPace(cfg.NodeLostAfter))
+	l := newLosses(cfg)
+	p := newPlanner(cfg, r)
+	return &Term{
+		cfg: cfg, roster: r, planner: p, losses: l,
+		recorder:   newRecorder(cfg),
+		dispatcher: newDispatcher(cfg, r, l, p.poke),
+	}
+}
+
+// Run works until ctx is done, which is no error, or the term cannot go on: it
+// returns [job.ErrNotLeader] if the log says that the term is over. All its
+// goroutines have ended by then. It may be called once.
+func (t *Term) Run(ctx context.Context) error {
+	t.cfg.Logger.Info("term begins")
+	g := group.New(ctx)
+	g.Go(func(ctx context.Context) error { return t.dispatcher.run(ctx, g) })
+	g.Go(func(ctx context.Context) error { return t.planner.run(ctx, g) })
+	g.Go(t.losses.run)
+	g.Go((&pruner{cfg: t.cfg}).run)
+	for range recorderWorkers {
+		g.Go(t.recorder.run)
+	}
+	err := g.Wait()
+	t.recorder.close()
+	t.cfg.Logger.Info("term ends", "err", err)
+	return err
+}
+
+// Report commits outcomes. It returns nil once they were applied, or found stale
+// and thereby settled; otherwise whoever reports must report again, to whoever
+// leads then: [job.ErrNotLeader] after the term, [job.ErrOutcomeUnknown] or
+// another error of the log, or ctx's.
+func (t *Term) Report(ctx context.Context, outcomes []job.Outcome) error {
+	return t.recorder.report(ctx, outcomes)
+}
+
+// Nodes tells how the members are, by ID.
+func (t *Term) Nodes() []NodeStatus { return t.roster.status(time.Now()) }
+
+// isOver reports whether err ends the term.
+func isOver(err error) bool { return job.CodeOf(err) == job.CodeNoLeader }
+
+// poke wakes whoever waits on c. It never blocks: c has room for one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,154 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+func TestTerm_EndsWhenTheLogSaysSo(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(w *world, term *Term){
+		"planner": func(w *world, _ *Term) { w.addJob(1, everySecond) },
+		"dispatcher": func(w *world, _ *Term) {
+			w.setOpen(job.Open{Execution: job.ExecutionID{Job: 1}, Phase: job.PhasePending})
+		},
+		"losses":   func(w *world, _ *Term) { w.setOpen(running("n1", 99)) },
+		"recorder": func(_ *world, term *Term) { _ = term.Report(context.Background(), make([]job.Outcome, 1)) },
+		"pruner":   func(*world, *Term) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld("n1", "n2")
+				w.submit = func(context.Context, job.Decision) error { return job.ErrNotLeader }
+				cfg := w.config()
+				cfg.HistoryMaxAge = 24 * time.Hour
+				term := NewTerm(cfg)
+				go begin(w, term)
+				if err := term.Run(t.Context()); !errors.Is(err, job.ErrNotLeader) {
+					t.Errorf("Run = %v, want %v", err, job.ErrNotLeader)
+				}
+			})
+		})
+	}
+}
+
+func TestTerm_StopsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldWithJob("n1", "n2")
+		w.addJob(2, everySecond)
+		w.node("n2", func(n *fakeNode) { n.hung = true })
+		_, stop := w.startTerm(t)
+		w.setOpen(running("n2", 1))
+		time.Sleep(1500 * time.Millisecond)
+		began := time.Now()
+		if err := stop(); err != nil || time.Since(began) > 0 {
+			t.Errorf("Run = %v, %v after it was stopped; want nil at once", err, time.Since(began))
+		}
+	})
+}
+
+func TestTerm_GoesOnWithWhatItFinds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldWithJob("n1", "n2")
+		run := running("n1", 1)
+		abort := running("n2", 1)
+		abort.Execution.Order++
+		abort.Phase = job.PhaseAborting
+		retry := running("n2", 1)
+		retry.Execution.Order += 2
+		retry.Phase, retry.RetryAt = job.PhasePending, time.Now().Add(3*time.Second)
+		wait := running("n2", 1)
+		wait.Execution.Order += 3
+		wait.Phase = job.PhaseWaiting
+		for _, o := range []job.Open{run, abort, retry, wait} {
+			w.setOpen(o)
+		}
+		w.start(t)
+		if refs := w.assignedTo("n1"); len(refs) != 1 || refs[0] != ref(run) {
+			t.Errorf("assigned to n1: %v, want %v", refs, ref(run))
+		}
+		if first := w.callsTo("n2")[0].batch; len(first.Aborts) != 1 || first.Aborts[0] != ref(abort) {
+			t.Errorf("first batch to n2: %+v, want the abort", first)
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		begins := decisionsOf[job.Begin](w)
+		if len(begins) != 1 || begins[0].Attempts[0].Execution != retry.Execution || !begins[0].At.Equal(retry.RetryAt) {
+			t.Errorf("begins = %+v, want the retry at %v", begins, retry.RetryAt)
+		}
+	})
+}
+
+func TestTerm_BeginsAgainAfterAFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldWithJob("n1")
+		w.submit = failingSubmit[job.Begin](3, job.ErrOutcomeUnknown)
+		o := running("n1", 1)
+		o.Phase, o.Attempt = job.PhasePending, 0
+		w.setOpen(o)
+		w.start(t)
+		time.Sleep(4 * retryPause)
+		if begins := decisionsOf[job.Begin](w); len(begins) != 1 {
+			t.Errorf("begins %+v, want one", begins)
+		}
+		if refs := w.assignedTo("n1"); len(refs) != 1 || refs[0].Attempt != 1 {
+			t.Errorf("assigned %v, want attempt 1 once", refs)
+		}
+	})
+}
+
+func TestPruner_WalksAllJobsEveryHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("n1")
+		cfg := w.config()
+		cfg.HistoryMaxAge = 24 * time.Hour
+		pages := &pagedLog{world: w, pages: 3}
+		cfg.Log = pages
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+		defer cancel()
+		begin := time.Now()
+		if err := NewTerm(cfg).Run(ctx); err != nil {
+			t.Errorf("Run = %v, want nil", err)
+		}
+		if len(pages.prunes) != 6 {
+			t.Fatalf("%d pages pruned in two hours, want 6", len(pages.prunes))
+		}
+		for i, p := range pages.prunes {
+			if want := job.ID(i % 3 * 1000); p.After != want || p.Jobs != pruneJobs {
+				t.Errorf("page %d is %+v, want %d jobs after %d", i, p, pruneJobs, want)
+			}
+		}
+		if got, want := pages.prunes[2].Before, begin.Add(firstPrune-24*time.Hour); !got.Equal(want) {
+			t.Errorf("pruned before %v, want %v for all pages", got, want)
+		}
+	})
+}
+
+// pagedLog answers prunes with a next page until there are no more.
+type pagedLog struct {
+	*world
+	pages  int
+	prunes []job.Prune
+}
+
+func (l *pagedLog) Submit(ctx context.Context, d job.Decision) (job.Applied, error) {
+	p, ok := d.(job.Prune)
+	if !ok {
+		return l.world.Submit(ctx, d)
+	}
+	l.prunes = append(l.prunes, p)
+	if len(l.prunes)%l.pages == 0 {
+		return job.Applied{}, nil
+	}
+	return job.Applied{Next: p.After + 1000}, nil
+}
