@@ -1,0 +1,53 @@
+package httpserver
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/cronraft/cronraft/httpserver/api"
+)
+
+// getCluster is GET /cluster. It is this node's own view, so that it also answers when
+// there is no leader; it takes ?consistency= like every read and has no use for it.
+func (s *Server) getCluster(ctx context.Context, c *call) (*response, error) {
+	if err := checkLocalRead(c); err != nil {
+		return nil, err
+	}
+	status, err := s.config.Cluster.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := api.Cluster{
+		NodeID: status.NodeID, LeaderID: optional(status.LeaderID), Term: status.Term,
+		Nodes: make([]api.Node, 0, len(status.Nodes)),
+	}
+	for _, n := range status.Nodes {
+		out.Nodes = append(out.Nodes, encodeNode(n))
+	}
+	return success(http.StatusOK, out)
+}
+
+func encodeNode(n ClusterNode) api.Node {
+	return api.Node{
+		NodeID: n.ID, HTTPAddr: n.HTTPAddr, PeerAddr: n.PeerAddr, Role: n.Role, State: n.State,
+		AppliedIndex: n.AppliedIndex, OpenAttempts: n.OpenAttempts, Version: n.Version,
+	}
+}
+
+// getStateHash is GET /cluster/state-hash, of this node's state as it is.
+func (s *Server) getStateHash(ctx context.Context, c *call) (*response, error) {
+	if err := checkLocalRead(c); err != nil {
+		return nil, err
+	}
+	index, hash, err := s.config.Cluster.StateHash(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return success(http.StatusOK, api.StateHash{NodeID: s.config.NodeID, AppliedIndex: index, Hash: hash})
+}
+
+func checkLocalRead(c *call) error {
+	q := parseQuery(c.query, []string{paramConsistency})
+	q.stale()
+	return q.err()
+}

@@ -1,0 +1,73 @@
+package httpserver
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// maxIfMatch bounds the tags of one If-Match: each may cost a try.
+const maxIfMatch = 16
+
+// anyVersion matches whatever version a job has.
+const anyVersion = 0
+
+var errNoVersionMatches = job.Errorf(job.CodePreconditionFailed, "If-Match names no version that this job has; read it again")
+
+// parseIfMatch returns the versions that a change may replace, one of them
+// anyVersion if there is no condition. None is left if the tags are well formed but
+// are no versions.
+func parseIfMatch(value string) ([]uint64, error) {
+	value = strings.TrimSpace(value)
+	if value == "" || value == "*" {
+		return []uint64{anyVersion}, nil
+	}
+	tags := strings.Split(value, ",")
+	if len(tags) > maxIfMatch {
+		return nil, ifMatchError("has more than %d tags", maxIfMatch)
+	}
+	var versions []uint64
+	for _, tag := range tags {
+		tag = strings.TrimSpace(tag)
+		if strings.HasPrefix(tag, "W/") {
+			return nil, ifMatchError("must not have a weak tag (W/); send the ETag as it was given")
+		}
+		if !isQuoted(tag) {
+			return nil, ifMatchError(`must be * or the ETag of the job, in quotes, for example "3"`)
+		}
+		if v, ok := version(tag[1 : len(tag)-1]); ok {
+			versions = append(versions, v)
+		}
+	}
+	return versions, nil
+}
+
+func isQuoted(tag string) bool {
+	return len(tag) >= 2 && tag[0] == '"' && tag[len(tag)-1] == '"' && strings.Count(tag, `"`) == 2
+}
+
+// version reads what etag writes between its quotes.
+func version(s string) (uint64, bool) {
+	v, err := strconv.ParseUint(s, 10, 64)
+	return v, err == nil && v > 0 && strconv.FormatUint(v, 10) == s
+}
+
+func ifMatchError(format string, args ...any) error {
+	e := job.Errorf(job.CodeValidation, "the header If-Match "+format, args...)
+	e.Fields = []job.FieldError{{Field: headerIfMatch, Msg: strings.TrimPrefix(e.Msg, "the header If-Match ")}}
+	return e
+}
+
+// withVersions tries change with each version until one matches. A try with a
+// version that does not match changes nothing.
+func withVersions(versions []uint64, change func(version uint64) error) error {
+	var err error = errNoVersionMatches
+	for _, v := range versions {
+		err = change(v)
+		if job.CodeOf(err) != job.CodePreconditionFailed {
+			return err
+		}
+	}
+	return err
+}

@@ -1,0 +1,64 @@
+package httpserver
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// The paths outside the API, which need no key.
+const (
+	pathHealth    = "/healthz"
+	pathReady     = "/readyz"
+	pathMetrics   = "/metrics"
+	pathDashboard = "/"
+)
+
+// servePage answers a request outside basePath.
+func (s *Server) servePage(ctx context.Context, r *request) (*response, string) {
+	route := routeUnmatched
+	switch r.path {
+	case pathHealth, pathReady, pathMetrics, pathDashboard:
+		route = r.path
+	default:
+		return problem(errNoSuchPath, r.id), route
+	}
+	if r.method != http.MethodGet && r.method != http.MethodHead {
+		allow := strings.Join([]string{http.MethodGet, http.MethodHead}, ", ")
+		e := job.Errorf(job.CodeMethodNotAllowed, "the method must be one of %s", allow)
+		return problem(e, r.id).with(headerAllow, allow), route
+	}
+	switch route {
+	case pathReady:
+		return s.ready(ctx), route
+	case pathDashboard:
+		return s.dashboard(), route
+	}
+	return plain(http.StatusOK, "ok"), route
+}
+
+// ready tells a load balancer whether to send requests here.
+func (s *Server) ready(ctx context.Context) *response {
+	if err := s.config.Cluster.Ready(ctx); err != nil {
+		return plain(http.StatusServiceUnavailable, "not ready: "+reason(err))
+	}
+	return plain(http.StatusOK, "ok")
+}
+
+// reason shows an error that is for people, and no other.
+func reason(err error) string {
+	if job.CodeOf(err) == job.CodeInternal {
+		return internalDetail
+	}
+	return err.Error()
+}
+
+func (s *Server) dashboard() *response {
+	r := &response{status: http.StatusOK, contentType: contentHTML, body: s.page.HTML}
+	return r.with("Content-Security-Policy", s.page.Policy).
+		with("X-Frame-Options", "DENY").
+		with("Referrer-Policy", "no-referrer").
+		with("Cross-Origin-Opener-Policy", "same-origin")
+}

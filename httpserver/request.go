@@ -1,0 +1,177 @@
+package httpserver
+
+import (
+	"bytes"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// The headers of the API.
+const (
+	headerAPIKey       = "X-API-KEY"
+	headerNode         = "X-Cron-Node"
+	headerAppliedIndex = "X-Cron-Applied-Index"
+	headerRequestID    = "X-Request-Id"
+	headerIfMatch      = "If-Match"
+	headerETag         = "ETag"
+	headerLocation     = "Location"
+	headerRetryAfter   = "Retry-After"
+	headerAllow        = "Allow"
+	headerContentType  = "Content-Type"
+	headerEncoding     = "Content-Encoding"
+)
+
+// hopByHop are the headers that concern one connection, or that a forwarded
+// request gets anew.
+var hopByHop = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Authorization": true,
+	"Proxy-Connection": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+	"Expect": true, "Content-Length": true, "Host": true, headerRequestID: true,
+}
+
+// header is one header field.
+type header struct{ name, value string }
+
+// request is a client's request, copied: it outlives what fasthttp lent.
+type request struct {
+	id      string
+	method  string
+	path    string // as the client wrote it, still escaped
+	query   string
+	headers []header
+	body    []byte
+	// forwarded marks a request that another node has sent on to this one.
+	forwarded bool
+}
+
+// copyRequest copies all of r, and gives it a new ID.
+func copyRequest(r *fasthttp.Request) *request {
+	c := &request{
+		id:     newRequestID(),
+		method: string(r.Header.Method()),
+		path:   string(r.URI().PathOriginal()),
+		query:  string(r.URI().QueryString()),
+		body:   bytes.Clone(r.Body()),
+	}
+	for name, value := range r.Header.All() {
+		c.headers = append(c.headers, header{string(name), string(value)})
+	}
+	return c
+}
+
+// header is the first value of the named header; empty if there is none.
+func (r *request) header(name string) string {
+	for _, h := range r.headers {
+		if strings.EqualFold(h.name, name) {
+			return h.value
+		}
+	}
+	return ""
+}
+
+// headerList joins all values of a header that may come in several lines.
+func (r *request) headerList(name string) string {
+	var values []string
+	for _, h := range r.headers {
+		if strings.EqualFold(h.name, name) {
+			values = append(values, h.value)
+		}
+	}
+	return strings.Join(values, ",")
+}
+
+// mediaTypes that a body may have.
+const (
+	mediaJSON       = "application/json"
+	mediaMergePatch = "application/merge-patch+json"
+)
+
+// checkMedia refuses a body that does not say it is JSON; one that says nothing
+// is taken for it.
+func (r *request) checkMedia() error {
+	if len(r.body) > maxBodyBytes {
+		return errBodyTooLarge
+	}
+	if e := r.header(headerEncoding); e != "" && !strings.EqualFold(e, "identity") {
+		return job.Errorf(job.CodeUnsupportedMedia, "send the body without Content-Encoding, not with %q", clip(e))
+	}
+	given := r.header(headerContentType)
+	if len(r.body) == 0 || given == "" {
+		return nil
+	}
+	media, params, _ := strings.Cut(given, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	isPatch := media == mediaMergePatch && r.method == http.MethodPatch
+	if media != mediaJSON && !isPatch || !isUTF8Charset(params) {
+		return job.Errorf(job.CodeUnsupportedMedia,
+			"send the header Content-Type: application/json (curl: -H 'Content-Type: application/json'), not %q", clip(given))
+	}
+	return nil
+}
+
+// isUTF8Charset accepts no parameter, or charset=utf-8.
+func isUTF8Charset(params string) bool {
+	name, value, _ := strings.Cut(strings.TrimSpace(params), "=")
+	if name == "" {
+		return true
+	}
+	return strings.EqualFold(name, "charset") && strings.EqualFold(strings.Trim(value, `"`), "utf-8")
+}
+
+// encode writes the request as another node can read it, with the ID in a header.
+func (r *request) encode() ([]byte, error) {
+	var out fasthttp.Request
+	out.Header.SetNoDefaultContentType(true)
+	out.Header.SetMethod(r.method)
+	out.Header.SetRequestURI(r.path + querySuffix(r.query))
+	for _, h := range r.headers {
+		if !hopByHop[textproto.CanonicalMIMEHeaderKey(h.name)] {
+			out.Header.Add(h.name, h.value)
+		}
+	}
+	out.Header.SetHost(forwardedHost)
+	out.Header.Set(headerRequestID, r.id)
+	out.SetBodyRaw(r.body)
+	var b bytes.Buffer
+	_, err := out.WriteTo(&b)
+	return b.Bytes(), err
+}
+
+// forwardedHost is a placeholder: HTTP/1.1 wants a Host, and no handler reads it.
+const forwardedHost = "leader"
+
+func querySuffix(query string) string {
+	if query == "" {
+		return ""
+	}
+	return "?" + query
+}
+
+// adopt gives a forwarded request the ID that its first node gave it, so that both
+// nodes' logs name the same one.
+func (r *request) adopt() {
+	r.forwarded = true
+	if id := r.header(headerRequestID); isRequestID(id) {
+		r.id = id
+	}
+}
+
+// splitPath returns the parts of a path that begins with a slash, unescaped; false
+// if an escape is broken.
+func splitPath(path string) ([]string, bool) {
+	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for i, p := range parts {
+		s, err := url.PathUnescape(p)
+		if err != nil {
+			return nil, false
+		}
+		parts[i] = s
+	}
+	return parts, true
+}

@@ -1,0 +1,141 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+var (
+	errNoSuchPath   = job.Errorf(job.CodeNotFound, "there is nothing at this path; the API is below %s", basePath)
+	errNoKey        = job.Errorf(job.CodeUnauthorized, "send your API key in the header %s", headerAPIKey)
+	errUnknownKey   = job.Errorf(job.CodeUnauthorized, "the API key in the header %s is not known", headerAPIKey)
+	errBodyTooLarge = job.Errorf(job.CodePayloadTooLarge, "the body must have at most %d bytes", maxBodyBytes)
+	errLateRead     = job.Errorf(job.CodeNoLeader, "no leader confirmed the read in time; try again, or read with ?consistency=stale")
+	errInternal     = job.Errorf(job.CodeInternal, internalDetail)
+)
+
+// answer handles a request whole: it never panics and always answers. The route is
+// the pattern that took it.
+func (s *Server) answer(ctx context.Context, r *request) (res *response, route string) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.RequestTimeout)
+	defer cancel()
+	route = routeUnmatched
+	defer func() {
+		if p := recover(); p != nil {
+			s.logger.Error("panic in a handler", "request", r.id, "route", route, "panic", p, "stack", string(debug.Stack()))
+			res = s.finish(problem(errInternal, r.id), r)
+		}
+	}()
+	below, isAPI := r.belowBase()
+	if isAPI {
+		res, route = s.serveAPI(ctx, r, below)
+	} else {
+		res, route = s.servePage(ctx, r)
+	}
+	return s.finish(res, r), route
+}
+
+// finish adds what every answer has.
+func (s *Server) finish(res *response, r *request) *response {
+	if res.status == http.StatusUnauthorized {
+		res.with("WWW-Authenticate", `ApiKey header="`+headerAPIKey+`"`)
+	}
+	return res.with("Cache-Control", "no-store").with(headerNode, s.config.NodeID).with(headerRequestID, r.id)
+}
+
+// belowBase is the path's parts after basePath; false for a path outside.
+func (r *request) belowBase() ([]string, bool) {
+	rest, ok := strings.CutPrefix(r.path, basePath)
+	if !ok || rest != "" && rest[0] != '/' {
+		return nil, false
+	}
+	parts, ok := splitPath(rest)
+	if !ok {
+		return nil, true // matches no route
+	}
+	return parts, true
+}
+
+// serveAPI answers a request below basePath.
+func (s *Server) serveAPI(ctx context.Context, r *request, path []string) (*response, string) {
+	key, err := s.authenticate(ctx, r)
+	if err != nil {
+		return s.failure(err, r, routeUnmatched), routeUnmatched
+	}
+	match, param := find(s.api, path)
+	if match == nil {
+		return problem(errNoSuchPath, r.id), routeUnmatched
+	}
+	e, err := match.endpoint(r.method)
+	if err != nil {
+		return s.failure(err, r, match.pattern).with(headerAllow, match.allow()), match.pattern
+	}
+	res, err := e.serve(ctx, &call{request: r, key: key, param: param})
+	if err != nil {
+		res = s.recoverWrite(ctx, e, err, r, match.pattern)
+	}
+	index := strconv.FormatUint(s.config.Consistency.Applied(), 10)
+	return res.with(headerAppliedIndex, index), match.pattern
+}
+
+// recoverWrite decides what an error of an endpoint means: a write that this node
+// may not do goes to the leader, one that ran out of time has an unknown outcome.
+func (s *Server) recoverWrite(ctx context.Context, e endpoint, err error, r *request, route string) *response {
+	switch late := isContextError(err); {
+	case e.write && errors.Is(err, job.ErrNotLeader) && !r.forwarded:
+		return s.forward(ctx, r, route)
+	case e.write && late:
+		err = job.ErrOutcomeUnknown
+	case late:
+		err = errLateRead
+	}
+	return s.failure(err, r, route)
+}
+
+func isContextError(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// failure shows an error; one that is not for people is logged and hidden.
+func (s *Server) failure(err error, r *request, route string) *response {
+	var e *job.Error
+	if !errors.As(err, &e) || outcomeOf(e.Code).status == http.StatusInternalServerError {
+		s.logger.Error("internal error", "request", r.id, "route", route, slog.Any("err", err))
+		e = errInternal
+	}
+	return problem(e, r.id)
+}
+
+func (s *Server) authenticate(ctx context.Context, r *request) (job.APIKey, error) {
+	key := r.header(headerAPIKey)
+	switch {
+	case key == "":
+		return job.APIKey{}, errNoKey
+	case len(key) > maxKeyBytes:
+		return job.APIKey{}, errUnknownKey
+	}
+	found, err := s.config.Keys.Authenticate(ctx, key)
+	switch {
+	case job.CodeOf(err) == job.CodeUnauthorized:
+		return job.APIKey{}, errUnknownKey
+	case isContextError(err):
+		return job.APIKey{}, job.ErrNotLeader
+	}
+	return found, err
+}
+
+// read begins a read: it checks the parameters and waits for the read point.
+func (s *Server) read(ctx context.Context, q *query) error {
+	stale := q.stale()
+	if err := q.err(); err != nil || stale {
+		return err
+	}
+	return s.config.Consistency.Barrier(ctx)
+}

@@ -1,0 +1,151 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttpadaptor"
+
+	"github.com/cronraft/cronraft/httpserver/dashboard"
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+const (
+	readTimeout  = 10 * time.Second
+	writeTimeout = 15 * time.Second
+	idleTimeout  = 90 * time.Second
+	// idleWorker is how long a goroutine waits for another connection, and so how
+	// long fasthttp's pool of them may outlive Shutdown.
+	idleWorker = time.Second
+
+	// readLimit is more than a body may have: one that is only a little too large is
+	// read, so that its client gets to see the answer instead of a reset.
+	readLimit = 4 * maxBodyBytes
+)
+
+// Server serves the public API, the dashboard and the metrics of one node.
+type Server struct {
+	config  Config
+	logger  *slog.Logger
+	api     []route
+	metrics fasthttp.RequestHandler
+	page    dashboard.Page
+	http    *fasthttp.Server
+	open    listeners
+
+	// ctx is the parent of every request's; Shutdown ends it when its patience does.
+	ctx   context.Context
+	abort context.CancelFunc
+}
+
+// New makes a server that does not listen yet.
+func New(c Config) (*Server, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c = c.withDefaults()
+	s := &Server{
+		config:  c,
+		logger:  c.Logger.With("component", "httpserver", "node", c.NodeID),
+		metrics: fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(c.Gatherer, promhttp.HandlerOpts{})),
+		page:    dashboard.Load(),
+	}
+	// The server owns its requests as a group owns its goroutines: they end with it and
+	// with no caller's context.
+	s.ctx, s.abort = context.WithCancel(context.Background())
+	s.api = s.routes()
+	s.http = &fasthttp.Server{
+		Handler:                      s.handle,
+		ErrorHandler:                 s.handleBroken,
+		Logger:                       debugLogger{s.logger},
+		Concurrency:                  c.MaxConnections,
+		ReadBufferSize:               maxHeaderBytes,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxIdleWorkerDuration:        idleWorker,
+		MaxRequestBodySize:           readLimit,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true,
+		CloseOnShutdown:              true,
+	}
+	return s, nil
+}
+
+// Serve answers what comes in at ln, which it closes, until Shutdown. TLS is the
+// listener's affair. It may be called for several listeners.
+func (s *Server) Serve(ln net.Listener) error {
+	ln, ok := s.open.add(ln)
+	if !ok {
+		return ln.Close()
+	}
+	err := s.http.Serve(ln)
+	if s.open.isClosed() {
+		return nil
+	}
+	return fmt.Errorf("serve HTTP on %s: %w", ln.Addr(), errors.Join(err, ln.Close()))
+}
+
+// Shutdown takes no more connections and waits for the requests under way; when
+// ctx ends before them it cancels theirs and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.abort()
+	err := s.open.close()
+	return errors.Join(err, s.http.ShutdownWithContext(ctx))
+}
+
+// handle is fasthttp's way in.
+func (s *Server) handle(fc *fasthttp.RequestCtx) {
+	if string(fc.Path()) == pathMetrics && (fc.IsGet() || fc.IsHead()) {
+		s.metrics(fc)
+		fc.Response.Header.Set(headerNode, s.config.NodeID)
+		s.config.Metrics.count(pathMetrics, fc.Response.StatusCode())
+		return
+	}
+	r := copyRequest(&fc.Request)
+	res, route := s.answer(s.ctx, r)
+	res.writeTo(&fc.Response)
+	s.config.Metrics.count(route, res.status)
+}
+
+// handleBroken answers what fasthttp could not read as a request.
+func (s *Server) handleBroken(fc *fasthttp.RequestCtx, err error) {
+	r := &request{id: newRequestID()}
+	res := s.finish(brokenProblem(err, r.id), r)
+	fc.Response.Reset()
+	res.writeTo(&fc.Response)
+	s.config.Metrics.count(routeUnmatched, res.status)
+}
+
+// brokenProblem is for failures of HTTP itself; 431 and 408 have no code of their
+// own in the API.
+func brokenProblem(err error, id string) *response {
+	var tooLong *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return problem(errBodyTooLarge, id)
+	case errors.As(err, &tooLong):
+		e := job.Errorf(job.CodePayloadTooLarge, "the request line and headers must have at most %d bytes", maxHeaderBytes)
+		return problemWithStatus(http.StatusRequestHeaderFieldsTooLarge, e, id)
+	case errors.As(err, &network) && network.Timeout():
+		e := job.Errorf(job.CodeValidation, "the request did not arrive within %v", readTimeout)
+		return problemWithStatus(http.StatusRequestTimeout, e, id)
+	}
+	return problem(job.Errorf(job.CodeValidation, "the request is not valid HTTP/1.1"), id)
+}
+
+// debugLogger takes what fasthttp has to say about connections.
+type debugLogger struct{ *slog.Logger }
+
+// Printf is fasthttp.Logger.
+func (l debugLogger) Printf(format string, args ...any) { l.Debug(fmt.Sprintf(format, args...)) }
