@@ -1,0 +1,77 @@
+# Everything here works from a clean clone with Go and make alone; what a target
+# needs beyond them it says.
+
+GO        ?= go
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME  ?= 5m
+ARGS      ?=
+GEN_OUT   ?= .
+
+PROTOS := $(wildcard fsm/logpb/*.proto transport/peerpb/*.proto)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  Variables: ARGS (run, bench), FUZZTIME (fuzz), VERSION (build)'
+
+.PHONY: build
+build: ## Build bin/cronraft
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/cronraft ./cmd/cronraft
+
+.PHONY: run
+run: build ## Build and start a cluster of three nodes on this machine (ARGS='--http-port 9400')
+	exec bin/cronraft dev $(ARGS)
+
+# The race detector needs cgo, a C compiler and its headers.
+RACE = $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && \
+	echo '\#include <stdlib.h>' | $$($(GO) env CC) -E - >/dev/null 2>&1 && echo -race)
+
+.PHONY: test
+test: ## Run every test, with the race detector where there is a C compiler
+	@race='$(RACE)'; \
+	[ -n "$$race" ] || echo 'No working C compiler: testing without the race detector.' >&2; \
+	set -x; $(GO) test $$race -vet=off -timeout 15m ./...
+
+.PHONY: lint
+lint: ## Check the format, go vet, staticcheck, the layers, the purity of the state machine
+	@unformatted=$$(gofmt -l .); \
+	[ -z "$$unformatted" ] || { echo "Not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; } >&2
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -vet=off ./internal/guard
+
+.PHONY: check
+check: lint test ## Everything that a commit has to pass: lint and test
+
+.PHONY: bench-micro
+bench-micro: ## Run the benchmarks of single packages
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench
+bench: build ## Measure a whole cluster on this machine, beside its references (ARGS='due')
+	$(GO) run ./cmd/bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (default 5m)
+	@grep -rEo '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed 's|/[^/]*_test.go:func | |' | \
+	while read -r dir target; do \
+		echo "$$dir $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
+	done
+
+.PHONY: generate
+generate: ## Rewrite the generated files (needs protoc)
+	@command -v protoc >/dev/null || { \
+		echo 'make generate needs protoc, the protocol buffer compiler:' >&2; \
+		echo '  Debian, Ubuntu: apt-get install protobuf-compiler; macOS: brew install protobuf;' >&2; \
+		echo '  else: https://github.com/protocolbuffers/protobuf/releases' >&2; \
+		exit 1; }
+	$(GO) build -o bin/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
+	protoc --plugin=protoc-gen-go=bin/protoc-gen-go --go_out=$(GEN_OUT) --go_opt=paths=source_relative $(PROTOS)
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin
