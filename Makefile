@@ -33,7 +33,8 @@ RACE = $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && \
 test: ## Run every test, with the race detector where there is a C compiler
 	@race='$(RACE)'; \
 	[ -n "$$race" ] || echo 'No working C compiler: testing without the race detector.' >&2; \
-	set -x; $(GO) test $$race -vet=off -timeout 15m ./...
+	set -x; $(GO) test $$race -vet=off -timeout 15m ./... && \
+	{ [ -z "$$race" ] || $(GO) test -vet=off -timeout 15m -run Simulated ./node; }
 
 .PHONY: lint
 lint: ## Check the format, go vet, staticcheck, the layers, the purity of the state machine
@@ -59,7 +60,7 @@ fuzz: ## Run each fuzz target for FUZZTIME (default 5m)
 	@grep -rEo '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sed 's|/[^/]*_test.go:func | |' | \
 	while read -r dir target; do \
 		echo "$$dir $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$dir" </dev/null || exit 1; \
 	done
 
 .PHONY: generate

@@ -54,8 +54,8 @@ type PutJobs struct {
 // CodeNotFound. Replacing keeps the job's history and counts.
 type PutJob struct {
 	Job Job
-	// KeepNextRun keeps the job's NextRunAt as it is when the entry is applied: a
-	// plan may have moved it on since the leader read the job.
+	// KeepNextRun keeps the job's NextRunAt as it is when the entry is applied, if
+	// it has one: a plan may have moved it on since the leader read the job.
 	KeepNextRun bool
 }
 

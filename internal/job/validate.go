@@ -11,17 +11,19 @@ import (
 
 // The limits of a spec, as the API documents them.
 const (
-	maxName          = 200
-	maxDescription   = 500
-	maxURL           = 2083
-	maxHeaders       = 64
-	maxHeaderBytes   = 16 << 10
-	maxBody          = 256 << 10
-	maxInterval      = 31536000 * time.Second
-	maxTimeout       = 1800 * time.Second
-	maxRetries       = 50
-	maxRetryDelay    = 86400 * time.Second
-	maxStatuses      = 50
+	maxName        = 200
+	maxDescription = 500
+	maxURL         = 2083
+	maxHeaders     = 64
+	maxHeaderBytes = 16 << 10
+	maxBody        = 256 << 10
+	maxInterval    = 31536000 * time.Second
+	maxTimeout     = 1800 * time.Second
+	maxRetries     = 50
+	maxRetryDelay  = 86400 * time.Second
+	maxStatuses    = 50
+	// sealOverhead is how much longer a sealed header value is than a plain one.
+	sealOverhead     = 29
 	maxCronBytes     = 256
 	maxTimezoneBytes = 64
 )
@@ -169,7 +171,7 @@ func (v *validation) headers(headers []Header) {
 	}
 	size, seen := 0, map[string]bool{}
 	for _, h := range headers {
-		size += len(h.Name) + len(h.Value)
+		size += len(h.Name) + max(len(h.Value), len(h.Sealed)-sealOverhead)
 		name := strings.ToLower(h.Name)
 		field := "headers." + h.Name
 		switch {

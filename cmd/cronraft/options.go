@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// options are the flags of "cronraft server".
+type options struct {
+	nodeID, dataDir                string
+	httpAddr, peerAddr, gossipAddr string
+	advertiseHost                  string
+	bootstrapExpect                int
+	join                           []string
+	clusterSecretFile              string
+	rootAPIKeyFile                 string
+	tlsCertFile, tlsKeyFile        string
+	callbackAllow, callbackDeny    []string
+	callbackConcurrency            int
+	historyPerJob                  int
+	historyMaxAge                  time.Duration
+	electionTimeout, nodeLostAfter time.Duration
+	drainTimeout                   time.Duration
+	snapshotEntries                uint64
+	trailingEntries                uint64
+	snapshotInterval               time.Duration
+	logFormat, logLevel            string
+}
+
+func (o *options) register(f *pflag.FlagSet) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "cronraft"
+	}
+	f.StringVar(&o.advertiseHost, "advertise-host", "", "host that other nodes and clients reach this node under (default: each address's own)")
+	f.IntVar(&o.bootstrapExpect, "bootstrap-expect", 1, "first start only: how many servers must see each other before the first election")
+	f.StringSliceVar(&o.callbackAllow, "callback-allow", nil, "CIDRs that callbacks may reach; the longest prefix of allow and deny decides (default: all)")
+	f.IntVar(&o.callbackConcurrency, "callback-concurrency", 1024, "open requests that this node may have")
+	f.StringSliceVar(&o.callbackDeny, "callback-deny", nil, "CIDRs that callbacks must not reach")
+	f.StringVar(&o.clusterSecretFile, "cluster-secret-file", "", "file with the cluster secret (32 bytes, base64; see keygen), or CRONRAFT_CLUSTER_SECRET")
+	f.StringVar(&o.dataDir, "data-dir", "./cronraft-data", "everything that this node keeps")
+	f.DurationVar(&o.drainTimeout, "drain-timeout", 30*time.Second, "how long a stopping node waits for its open callbacks")
+	f.DurationVar(&o.electionTimeout, "election-timeout", time.Second, "raft election time-out (heartbeat the same, lease half)")
+	f.StringVar(&o.gossipAddr, "gossip-addr", "127.0.0.1:8402", "gossip, TCP and UDP, encrypted")
+	f.DurationVar(&o.historyMaxAge, "history-max-age", 720*time.Hour, "how long execution records are kept")
+	f.IntVar(&o.historyPerJob, "history-per-job", 200, "how many execution records of a job are kept")
+	f.StringVar(&o.httpAddr, "http-addr", "127.0.0.1:8400", "public API, dashboard, metrics")
+	f.StringSliceVar(&o.join, "join", nil, "gossip addresses of other nodes; names may resolve to several")
+	f.StringVar(&o.logFormat, "log-format", "text", "text or json, to standard error")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.nodeID, "node-id", host, "unique, stable name of this node")
+	f.DurationVar(&o.nodeLostAfter, "node-lost-after", 10*time.Second, "silence after which a node's attempts are lost")
+	f.StringVar(&o.peerAddr, "peer-addr", "127.0.0.1:8401", "raft and peer calls, one port, mutual TLS")
+	f.Uint64Var(&o.snapshotEntries, "raft-snapshot-entries", 8192, "compact the raft log when it has grown by so many entries")
+	f.DurationVar(&o.snapshotInterval, "raft-snapshot-interval", 30*time.Second, "how often to look whether the raft log is to be compacted")
+	f.Uint64Var(&o.trailingEntries, "raft-trailing-entries", 10240, "entries kept after compaction, for followers that were away")
+	f.StringVar(&o.rootAPIKeyFile, "root-api-key-file", "", "file with the root API key (24 to 64 characters), or CRONRAFT_ROOT_API_KEY")
+	f.StringVar(&o.tlsCertFile, "tls-cert-file", "", "certificate for HTTPS on --http-addr; reloaded on SIGHUP")
+	f.StringVar(&o.tlsKeyFile, "tls-key-file", "", "key of the certificate")
+}
+
+// hasPeers reports whether the flags speak of a cluster of more than one.
+func (o *options) hasPeers() bool { return o.bootstrapExpect > 1 || len(o.join) > 0 }
+
+func (o *options) validate() error {
+	var errs []error
+	for flag, addr := range map[string]string{"http-addr": o.httpAddr, "peer-addr": o.peerAddr, "gossip-addr": o.gossipAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", flag, err))
+		}
+	}
+	if (o.tlsCertFile == "") != (o.tlsKeyFile == "") {
+		errs = append(errs, errors.New("--tls-cert-file and --tls-key-file go together"))
+	}
+	for flag, n := range map[string]int{"callback-concurrency": o.callbackConcurrency, "history-per-job": o.historyPerJob} {
+		if n < 1 {
+			errs = append(errs, fmt.Errorf("--%s must be at least 1, is %d", flag, n))
+		}
+	}
+	if o.electionTimeout < 100*time.Millisecond {
+		errs = append(errs, fmt.Errorf("--election-timeout must be at least 100ms, is %v", o.electionTimeout))
+	}
+	if o.historyMaxAge <= 0 || o.drainTimeout < 0 {
+		errs = append(errs, errors.New("--history-max-age must be positive and --drain-timeout not negative"))
+	}
+	return errors.Join(errs...)
+}
+
+// advertised is addr under the host that others reach this node under.
+func (o *options) advertised(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if o.advertiseHost != "" {
+		host = o.advertiseHost
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func prefixes(flag string, texts []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--%s: %q is no CIDR such as 10.0.0.0/8", flag, text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
+func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level: %q is none of debug, info, warn, error", level)
+	}
+	switch options := (&slog.HandlerOptions{Level: l}); format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	default:
+		return nil, fmt.Errorf("--log-format: %q is neither text nor json", format)
+	}
+}

@@ -1,0 +1,194 @@
+package fsm
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cronraft/cronraft/fsm/logpb"
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// update writes the golden entries that do not exist yet. One that exists is in
+// somebody's log: it is never written again.
+var update = flag.Bool("update", false, "write the golden entries that are missing")
+
+const goldenDir = "../testdata/log"
+
+// goldenTerm is the term of the golden entries.
+const goldenTerm = 7
+
+// golden has a decision of each kind with every field set, by the name of its
+// file: the kind and the version that it was written in.
+func golden() map[string]job.Decision {
+	body := `{"a":1}`
+	everything := job.Spec{
+		Name: "report", Description: "the daily one", PauseReason: "holidays", State: job.Paused, Overlap: job.OverlapCancelPrevious,
+		Schedule: job.Schedule{Cron: "0 9 * * MON", Interval: 90 * time.Second, Timezone: "Europe/Berlin"},
+		Target: job.Target{URL: "https://example.com/hook", Method: "PUT", Body: &body,
+			Headers: []job.Header{{Name: "Authorization", Sealed: []byte{1, 2, 3}}}},
+		Timeout: 45 * time.Second, SuccessStatuses: []string{"2XX", "304"}, FollowRedirects: true, SignPayloads: true,
+		Capture: job.CaptureAlways, Retries: 3, RetryDelay: 20 * time.Second, Backoff: job.BackoffExponential, RetryMaxDelay: time.Minute,
+	}
+	failed := outcome(ref(slotID(1), 2), errStatus)
+	failed.Timings = job.Timings{DNS: 1 * time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond, FirstByte: 4567 * time.Microsecond}
+	failed.Response, failed.RetryAfter, failed.RetryAt = []byte("oops"), 3*time.Second, at(9)
+	return map[string]job.Decision{
+		"init-1": job.Init{ClusterID: "c1", RootKey: job.APIKey{
+			ID: "root", Namespace: "default", Name: "the root key", Role: job.RoleAdmin, Root: true,
+			Hash: [32]byte{31: 9}, Sealed: []byte{4, 5}, CreatedAt: epoch,
+		}},
+		"take-office-1": job.TakeOffice{At: at(1), Node: n2},
+		"put-jobs-1": job.PutJobs{At: at(1), Jobs: []job.PutJob{{KeepNextRun: true, Job: job.Job{
+			ID: jobA, Namespace: "team", KeyID: "key", Version: 4, CreatedAt: epoch, Spec: everything, NextRunAt: at(60),
+		}}}},
+		"delete-job-1": job.DeleteJob{At: at(1), ID: jobA, Namespace: "team", Version: 5},
+		"plan-1": job.Plan{At: at(1), HistoryPerJob: 200, Slots: []job.PlannedSlot{{
+			Job: jobA, Version: 5, Slot: at(1), Next: at(4), Node: n1, Fire: at(3), Trigger: job.TriggerCatchup,
+			Missed: job.Gap{From: at(1), To: at(2), Count: 2},
+		}}},
+		"run-1": job.Run{At: at(1), HistoryPerJob: 200, Namespace: "team",
+			Execution: job.ManualExecution(jobA, at(1), 77), Overlap: job.OverlapAllow},
+		"begin-1":     begin(1, ref(slotID(1), 2)),
+		"record-1":    record(2, outcome(ref(slotID(1), 1), nil), failed),
+		"mark-lost-1": job.MarkLost{At: at(1), Attempts: []job.AttemptRef{ref(slotID(1), 1), ref(slotID(2), 3)}},
+		"prune-1":     job.Prune{Before: at(1), After: jobA, Jobs: 500},
+	}
+}
+
+// TestGolden reads entries as earlier versions of the program wrote them: each
+// means what it meant, and this version writes it the same.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for name, want := range golden() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			entry := goldenEntry(t, name, want)
+			got, term, err := Decode(entry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "term", term, goldenTerm)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("decoded:\ngot  %+v\nwant %+v", got, want)
+			}
+			again, err := Encode(got, term)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(again, entry) {
+				t.Errorf("encoded:\ngot  %x\nwant %x", again, entry)
+			}
+		})
+	}
+}
+
+func goldenEntry(t *testing.T, name string, d job.Decision) []byte {
+	t.Helper()
+	path := filepath.Join(goldenDir, name+".bin")
+	entry, err := os.ReadFile(path)
+	if *update && errors.Is(err, fs.ErrNotExist) {
+		if entry, err = Encode(d, goldenTerm); err == nil {
+			err = os.WriteFile(path, entry, 0o644)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entry
+}
+
+// TestGolden_Complete: no golden entry is without its test, and no kind of
+// decision without its entry.
+func TestGolden_Complete(t *testing.T) {
+	t.Parallel()
+	decisions := golden()
+	kinds := map[string]bool{}
+	for _, d := range decisions {
+		kinds[reflect.TypeOf(d).Name()] = true
+	}
+	oneof := (&logpb.Entry{}).ProtoReflect().Descriptor().Oneofs().ByName("decision").Fields()
+	equal(t, "kinds", len(kinds), oneof.Len())
+	files, err := filepath.Glob(filepath.Join(goldenDir, "*.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".bin")
+		if decisions[name] == nil {
+			t.Errorf("there is no decision for %s", file)
+		}
+	}
+}
+
+func TestEncode_Refuses(t *testing.T) {
+	t.Parallel()
+	plain := put(jobA, at(1), spec(job.OverlapSkip))
+	plain.Jobs[0].Job.Target.Headers = []job.Header{{Name: "X-A", Value: "secret"}}
+	text := put(jobA, at(1), spec(job.OverlapSkip))
+	text.Jobs[0].Job.Name = "\xff"
+	overlap := put(jobA, at(1), spec("SOMETIMES"))
+	tests := map[string]struct {
+		d    job.Decision
+		want string
+	}{
+		"a header that is not sealed": {plain, "not sealed"},
+		"text that is not UTF-8":      {text, "UTF-8"},
+		"an unknown word":             {overlap, "SOMETIMES"},
+		"an unknown decision":         {unknown{}, "no entry"},
+	}
+	for name, tc := range tests {
+		_, err := Encode(tc.d, 0)
+		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+type unknown struct{ job.Decision }
+
+func TestEncode_MessagesOfTargetsBecomeText(t *testing.T) {
+	t.Parallel()
+	o := outcome(ref(slotID(1), 1), &job.AttemptError{Code: job.ErrProtocol, Msg: "got \"\xff\""})
+	b, err := Encode(record(1, o), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "message", d.(job.Record).Outcomes[0].Err.Msg, "got \"\uFFFD\"")
+}
+
+// FuzzDecode: what is decoded is encoded to what decodes the same.
+func FuzzDecode(f *testing.F) {
+	for _, d := range golden() {
+		b, err := Encode(d, goldenTerm)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, term, err := Decode(b)
+		if err != nil {
+			return
+		}
+		again, err := Encode(d, term)
+		if err != nil {
+			t.Fatalf("%+v was decoded and cannot be encoded: %v", d, err)
+		}
+		d2, term2, err := Decode(again)
+		if err != nil || term != term2 || !reflect.DeepEqual(d, d2) {
+			t.Fatalf("decoded %+v, then %+v, %v", d, d2, err)
+		}
+	})
+}

@@ -1,0 +1,247 @@
+package fsm
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cronraft/cronraft/fsm/logpb"
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// writer turns the program's words into messages. It remembers the first value
+// that no message can hold.
+type writer struct{ err error }
+
+// reader turns messages into the program's words. It remembers the first value
+// that the program has no word for.
+type reader struct{ err error }
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf(format, args...)
+	}
+}
+
+// The words by the number that an entry has for them. New ones go at the end.
+var (
+	states   = []job.State{"", job.Active, job.Paused, job.Completed}
+	overlaps = []job.OverlapPolicy{"", job.OverlapSkip, job.OverlapAllow, job.OverlapCancelPrevious}
+	backoffs = []job.Backoff{"", job.BackoffFixed, job.BackoffExponential}
+	captures = []job.Capture{"", job.CaptureNone, job.CaptureOnFailure, job.CaptureAlways}
+	triggers = []job.Trigger{"", job.TriggerScheduled, job.TriggerManual, job.TriggerCatchup}
+	results  = []job.Result{"", job.Running, job.Retrying, job.Success, job.Failed, job.Cancelled, job.Skipped, job.Missed}
+	phases   = []job.Phase{job.PhaseClosed, job.PhasePending, job.PhaseRunning, job.PhaseWaiting, job.PhaseAborting}
+)
+
+func number[N ~int32, W comparable](w *writer, words []W, word W) N {
+	i := slices.Index(words, word)
+	if i < 0 && w.err == nil {
+		w.err = fmt.Errorf("there is no %T %v", word, word)
+	}
+	return N(i)
+}
+
+func word[N ~int32, W any](r *reader, words []W, n N) W {
+	if n < 0 || int(n) >= len(words) {
+		r.fail("this program knows no %T number %d: upgrade this node", n, n)
+		n = 0
+	}
+	return words[n]
+}
+
+// millis writes an instant; zero is none.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// instant reads what millis writes.
+func instant(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func (r *reader) duration(n int64, unit time.Duration) time.Duration {
+	if n > math.MaxInt64/int64(unit) || n < math.MinInt64/int64(unit) {
+		r.fail("a duration is out of range")
+		return 0
+	}
+	return time.Duration(n) * unit
+}
+
+// octets keeps "no bytes" to one form.
+func octets(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+func (w *writer) spec(s job.Spec) *logpb.Spec {
+	return &logpb.Spec{
+		Name:            s.Name,
+		Description:     s.Description,
+		Cron:            s.Schedule.Cron,
+		IntervalMs:      s.Schedule.Interval.Milliseconds(),
+		Timezone:        s.Schedule.Timezone,
+		PauseReason:     s.PauseReason,
+		Url:             s.Target.URL,
+		Method:          s.Target.Method,
+		Headers:         w.headers(s.Target.Headers),
+		Body:            s.Target.Body,
+		TimeoutMs:       s.Timeout.Milliseconds(),
+		SuccessStatuses: s.SuccessStatuses,
+		FollowRedirects: s.FollowRedirects,
+		SignPayloads:    s.SignPayloads,
+		Capture:         number[logpb.Capture](w, captures, s.Capture),
+		Retries:         int64(s.Retries),
+		RetryDelayMs:    s.RetryDelay.Milliseconds(),
+		Backoff:         number[logpb.Backoff](w, backoffs, s.Backoff),
+		RetryMaxDelayMs: s.RetryMaxDelay.Milliseconds(),
+	}
+}
+
+// spec reads all of a spec but its state and overlap policy, which are kept
+// beside it.
+func (r *reader) spec(p *logpb.Spec) job.Spec {
+	return job.Spec{
+		Name:        p.GetName(),
+		Description: p.GetDescription(),
+		Schedule: job.Schedule{
+			Cron:     p.GetCron(),
+			Interval: r.duration(p.GetIntervalMs(), time.Millisecond),
+			Timezone: p.GetTimezone(),
+		},
+		PauseReason:     p.GetPauseReason(),
+		Target:          r.target(p),
+		Timeout:         r.duration(p.GetTimeoutMs(), time.Millisecond),
+		SuccessStatuses: p.GetSuccessStatuses(),
+		FollowRedirects: p.GetFollowRedirects(),
+		SignPayloads:    p.GetSignPayloads(),
+		Capture:         word(r, captures, p.GetCapture()),
+		Retries:         int(p.GetRetries()),
+		RetryDelay:      r.duration(p.GetRetryDelayMs(), time.Millisecond),
+		Backoff:         word(r, backoffs, p.GetBackoff()),
+		RetryMaxDelay:   r.duration(p.GetRetryMaxDelayMs(), time.Millisecond),
+	}
+}
+
+func (r *reader) target(p *logpb.Spec) job.Target {
+	t := job.Target{URL: p.GetUrl(), Method: p.GetMethod()}
+	if p != nil {
+		t.Body = p.Body
+	}
+	for _, h := range p.GetHeaders() {
+		t.Headers = append(t.Headers, job.Header{Name: h.GetName(), Sealed: octets(h.GetSealed())})
+	}
+	return t
+}
+
+// headers refuses a value in plain text: it would be on every disk.
+func (w *writer) headers(headers []job.Header) []*logpb.Header {
+	var list []*logpb.Header
+	for _, h := range headers {
+		if h.Value != "" && w.err == nil {
+			w.err = fmt.Errorf("the value of header %q is not sealed", h.Name)
+		}
+		list = append(list, &logpb.Header{Name: h.Name, Sealed: h.Sealed})
+	}
+	return list
+}
+
+func (w *writer) key(k job.APIKey) *logpb.APIKey {
+	return &logpb.APIKey{
+		Id:        k.ID,
+		Namespace: k.Namespace,
+		Name:      k.Name,
+		Role:      string(k.Role),
+		Root:      k.Root,
+		Hash:      k.Hash[:],
+		Sealed:    k.Sealed,
+		CreatedAt: millis(k.CreatedAt),
+	}
+}
+
+func (r *reader) key(p *logpb.APIKey) job.APIKey {
+	k := job.APIKey{
+		ID:        p.GetId(),
+		Namespace: p.GetNamespace(),
+		Name:      p.GetName(),
+		Role:      job.Role(p.GetRole()),
+		Root:      p.GetRoot(),
+		Sealed:    octets(p.GetSealed()),
+		CreatedAt: instant(p.GetCreatedAt()),
+	}
+	if len(p.GetHash()) != len(k.Hash) {
+		r.fail("the hash of an API key has %d bytes", len(p.GetHash()))
+	}
+	copy(k.Hash[:], p.GetHash())
+	return k
+}
+
+// node is nil for no node: most records of a large store have none.
+func (w *writer) node(n job.NodeRef) *logpb.Node {
+	if n == (job.NodeRef{}) {
+		return nil
+	}
+	return &logpb.Node{Id: n.ID, Incarnation: n.Incarnation}
+}
+
+func (r *reader) node(p *logpb.Node) job.NodeRef {
+	return job.NodeRef{ID: p.GetId(), Incarnation: p.GetIncarnation()}
+}
+
+func (w *writer) ref(a job.AttemptRef) *logpb.AttemptRef {
+	return &logpb.AttemptRef{Job: uint64(a.Execution.Job), Order: a.Execution.Order, Attempt: int64(a.Attempt)}
+}
+
+func (r *reader) ref(p *logpb.AttemptRef) job.AttemptRef {
+	return job.AttemptRef{Execution: execution(p.GetJob(), p.GetOrder()), Attempt: int(p.GetAttempt())}
+}
+
+func execution(id, order uint64) job.ExecutionID {
+	return job.ExecutionID{Job: job.ID(id), Order: order}
+}
+
+// attemptError makes the message valid UTF-8: it may quote what a target sent.
+func (w *writer) attemptError(e *job.AttemptError) *logpb.AttemptError {
+	if e == nil {
+		return nil
+	}
+	return &logpb.AttemptError{Code: string(e.Code), Message: strings.ToValidUTF8(e.Msg, "\uFFFD")}
+}
+
+func (r *reader) attemptError(p *logpb.AttemptError) *job.AttemptError {
+	if p == nil {
+		return nil
+	}
+	return &job.AttemptError{Code: job.ErrorCode(p.GetCode()), Msg: p.GetMessage()}
+}
+
+func (w *writer) timings(t job.Timings) *logpb.Timings {
+	if t == (job.Timings{}) {
+		return nil
+	}
+	return &logpb.Timings{
+		DnsUs:       t.DNS.Microseconds(),
+		ConnectUs:   t.Connect.Microseconds(),
+		TlsUs:       t.TLS.Microseconds(),
+		FirstByteUs: t.FirstByte.Microseconds(),
+	}
+}
+
+func (r *reader) timings(p *logpb.Timings) job.Timings {
+	return job.Timings{
+		DNS:       r.duration(p.GetDnsUs(), time.Microsecond),
+		Connect:   r.duration(p.GetConnectUs(), time.Microsecond),
+		TLS:       r.duration(p.GetTlsUs(), time.Microsecond),
+		FirstByte: r.duration(p.GetFirstByteUs(), time.Microsecond),
+	}
+}

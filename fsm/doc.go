@@ -1,0 +1,55 @@
+// Package fsm is the replicated state machine: it applies the decisions of the
+// log to a Pebble database, the same on every node, and answers reads from it.
+//
+// What a decision means is decided by the state and the entry alone. There is no
+// clock, no chance and no goroutine here; every time, ID, next slot and choice of
+// node comes in the entry. A rule that says no is an answer ([job.Item].Err); an
+// entry that cannot be decoded, or is newer than this program, panics, since to
+// skip it would be to diverge.
+//
+// # On disk
+//
+//	Dir/CURRENT       the name of the database's folder, switched atomically
+//	Dir/db-N          the Pebble database
+//	Dir/snapshots     raft's snapshots: metadata, or what a leader sent
+//	Dir/checkpoint-N  what is being streamed to a follower
+//
+// Pebble runs without a write-ahead log: raft's log is one. The state and the
+// index of the last applied entry are in one Pebble batch, so after a crash the
+// database is what it was at some earlier entry, and raft hands over the rest
+// again; entries at or below the index are skipped.
+//
+// The keys, all integers big-endian:
+//
+//	j/ID               Definition, changed by users
+//	s/ID               JobState, changed by planning and recording
+//	n/NAMESPACE/ID     empty: the jobs of a namespace
+//	x/ID ORDER         Execution, the record
+//	o/ID ORDER         OpenExecution, while it is not over
+//	k/HASH  ki/ID      APIKey, and the hash of the key with an ID
+//	m/...              applied index, cluster ID
+//
+// # In memory
+//
+// The agenda (jobs by next due slot), the open executions and the feeds are
+// rebuilt from the database when it is opened.
+//
+// # Snapshots
+//
+// A snapshot of its own is a flush of Pebble and a page of metadata. When a
+// follower needs one, a checkpoint is made and streamed; it may be newer than
+// the snapshot says, since entries that it contains already are skipped. What a
+// follower receives is unpacked into a new folder, opened, and made current by
+// one rename: a crash leaves the old state or the new one.
+//
+// # Concurrency
+//
+// raft calls Apply, ApplyBatch, Snapshot and Restore from one goroutine at a
+// time. Everything else may be called at any time from any goroutine and sees
+// the state between two calls of ApplyBatch.
+//
+// # Failure
+//
+// A database that cannot be read or written panics with a message that says so:
+// the node must stop, and its peers go on.
+package fsm

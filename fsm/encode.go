@@ -1,0 +1,143 @@
+package fsm
+
+import (
+	"fmt"
+
+	"github.com/cronraft/cronraft/fsm/logpb"
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+func (w *writer) entry(d job.Decision) *logpb.Entry {
+	e := &logpb.Entry{Version: Version}
+	switch d := d.(type) {
+	case job.Init:
+		e.Decision = &logpb.Entry_Init{Init: &logpb.Init{ClusterId: d.ClusterID, RootKey: w.key(d.RootKey)}}
+	case job.TakeOffice:
+		e.Decision = &logpb.Entry_TakeOffice{TakeOffice: &logpb.TakeOffice{At: millis(d.At), Node: w.node(d.Node)}}
+	case job.PutJobs:
+		e.Decision = &logpb.Entry_PutJobs{PutJobs: w.putJobs(d)}
+	case job.DeleteJob:
+		e.Decision = &logpb.Entry_DeleteJob{DeleteJob: w.deleteJob(d)}
+	case job.Plan:
+		e.Decision = &logpb.Entry_Plan{Plan: w.plan(d)}
+	case job.Run:
+		e.Decision = &logpb.Entry_Run{Run: w.run(d)}
+	case job.Begin:
+		e.Decision = &logpb.Entry_Begin{Begin: w.begin(d)}
+	case job.Record:
+		e.Decision = &logpb.Entry_Record{Record: w.record(d)}
+	case job.MarkLost:
+		e.Decision = &logpb.Entry_MarkLost{MarkLost: w.markLost(d)}
+	case job.Prune:
+		e.Decision = &logpb.Entry_Prune{Prune: w.prune(d)}
+	default:
+		w.err = fmt.Errorf("there is no entry for it")
+	}
+	return e
+}
+
+func (w *writer) putJobs(d job.PutJobs) *logpb.PutJobs {
+	p := &logpb.PutJobs{At: millis(d.At)}
+	for _, put := range d.Jobs {
+		p.Jobs = append(p.Jobs, w.putJob(put))
+	}
+	return p
+}
+
+func (w *writer) putJob(put job.PutJob) *logpb.PutJob {
+	j := put.Job
+	return &logpb.PutJob{
+		Id:        uint64(j.ID),
+		Namespace: j.Namespace,
+		KeyId:     j.KeyID,
+		Version:   j.Version,
+		CreatedAt: millis(j.CreatedAt),
+		NextRunAt: millis(j.NextRunAt),
+		State:     number[logpb.State](w, states, j.State),
+		Overlap:   number[logpb.OverlapPolicy](w, overlaps, j.Overlap),
+		Spec:      w.spec(j.Spec),
+
+		KeepNextRun: put.KeepNextRun,
+	}
+}
+
+func (w *writer) deleteJob(d job.DeleteJob) *logpb.DeleteJob {
+	return &logpb.DeleteJob{At: millis(d.At), Id: uint64(d.ID), Namespace: d.Namespace, Version: d.Version}
+}
+
+func (w *writer) plan(d job.Plan) *logpb.Plan {
+	p := &logpb.Plan{At: millis(d.At), HistoryPerJob: int64(d.HistoryPerJob)}
+	for _, slot := range d.Slots {
+		p.Slots = append(p.Slots, w.slot(slot))
+	}
+	return p
+}
+
+func (w *writer) slot(s job.PlannedSlot) *logpb.PlannedSlot {
+	return &logpb.PlannedSlot{
+		Job:         uint64(s.Job),
+		Version:     s.Version,
+		Slot:        millis(s.Slot),
+		Next:        millis(s.Next),
+		Node:        w.node(s.Node),
+		Fire:        millis(s.Fire),
+		Trigger:     number[logpb.Trigger](w, triggers, s.Trigger),
+		MissedFrom:  millis(s.Missed.From),
+		MissedTo:    millis(s.Missed.To),
+		MissedCount: int64(s.Missed.Count),
+	}
+}
+
+func (w *writer) run(d job.Run) *logpb.Run {
+	return &logpb.Run{
+		At:            millis(d.At),
+		HistoryPerJob: int64(d.HistoryPerJob),
+		Namespace:     d.Namespace,
+		Job:           uint64(d.Execution.Job),
+		Order:         d.Execution.Order,
+		Overlap:       number[logpb.OverlapPolicy](w, overlaps, d.Overlap),
+	}
+}
+
+func (w *writer) begin(d job.Begin) *logpb.Begin {
+	p := &logpb.Begin{At: millis(d.At)}
+	for _, a := range d.Attempts {
+		p.Attempts = append(p.Attempts, &logpb.BeginAttempt{Ref: w.ref(a.AttemptRef), Node: w.node(a.Node)})
+	}
+	return p
+}
+
+func (w *writer) record(d job.Record) *logpb.Record {
+	p := &logpb.Record{At: millis(d.At)}
+	for _, o := range d.Outcomes {
+		p.Outcomes = append(p.Outcomes, w.outcome(o))
+	}
+	return p
+}
+
+func (w *writer) outcome(o job.RecordedOutcome) *logpb.Outcome {
+	return &logpb.Outcome{
+		Ref:          w.ref(o.AttemptRef),
+		Node:         w.node(o.Node),
+		StartedAt:    millis(o.StartedAt),
+		DurationUs:   o.Duration.Microseconds(),
+		HttpStatus:   int64(o.HTTPStatus),
+		Error:        w.attemptError(o.Err),
+		Timings:      w.timings(o.Timings),
+		Response:     o.Response,
+		RetryAfterUs: o.RetryAfter.Microseconds(),
+		RetryAt:      millis(o.RetryAt),
+	}
+}
+
+func (w *writer) markLost(d job.MarkLost) *logpb.MarkLost {
+	p := &logpb.MarkLost{At: millis(d.At)}
+	for _, a := range d.Attempts {
+		p.Attempts = append(p.Attempts, w.ref(a))
+	}
+	return p
+}
+
+func (w *writer) prune(d job.Prune) *logpb.Prune {
+	return &logpb.Prune{Before: millis(d.Before), After: uint64(d.After), Jobs: int64(d.Jobs)}
+}

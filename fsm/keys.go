@@ -1,0 +1,79 @@
+package fsm
+
+import (
+	"encoding/binary"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// The prefixes of the keys; doc.go has the table.
+const (
+	definitionPrefix = "j/"
+	statePrefix      = "s/"
+	namespacePrefix  = "n/"
+	executionPrefix  = "x/"
+	openPrefix       = "o/"
+	keyByHashPrefix  = "k/"
+	keyByIDPrefix    = "ki/"
+)
+
+// The keys that exist once.
+var (
+	appliedKey = []byte("m/applied")
+	clusterKey = []byte("m/cluster")
+)
+
+func definitionKey(id job.ID) []byte { return jobKey(definitionPrefix, id) }
+
+func stateKey(id job.ID) []byte { return jobKey(statePrefix, id) }
+
+func jobKey(prefix string, id job.ID) []byte {
+	return binary.BigEndian.AppendUint64([]byte(prefix), uint64(id))
+}
+
+// jobOf reads the ID at the end of a key of a job.
+func jobOf(key []byte) job.ID { return job.ID(binary.BigEndian.Uint64(key[len(key)-8:])) }
+
+func executionKey(x job.ExecutionID) []byte { return orderKey(executionPrefix, x) }
+
+func openKey(x job.ExecutionID) []byte { return orderKey(openPrefix, x) }
+
+func orderKey(prefix string, x job.ExecutionID) []byte {
+	return binary.BigEndian.AppendUint64(jobKey(prefix, x.Job), x.Order)
+}
+
+// executionOf reads the ID at the end of a key of an execution.
+func executionOf(key []byte) job.ExecutionID {
+	order := binary.BigEndian.Uint64(key[len(key)-8:])
+	return job.ExecutionID{Job: jobOf(key[:len(key)-8]), Order: order}
+}
+
+// namespaceKeys is the prefix of the keys of a namespace's jobs. The length
+// before the name keeps one name from being the beginning of another.
+func namespaceKeys(namespace string) []byte {
+	key := binary.BigEndian.AppendUint32([]byte(namespacePrefix), uint32(len(namespace)))
+	return append(key, namespace...)
+}
+
+func namespaceKey(namespace string, id job.ID) []byte {
+	return binary.BigEndian.AppendUint64(namespaceKeys(namespace), uint64(id))
+}
+
+func keyByHashKey(hash []byte) []byte { return append([]byte(keyByHashPrefix), hash...) }
+
+func keyByIDKey(id string) []byte { return append([]byte(keyByIDPrefix), id...) }
+
+// after is the smallest key greater than key.
+func after(key []byte) []byte { return append(key[:len(key):len(key)], 0) }
+
+// afterAll is the smallest key greater than all that begin with prefix, which
+// has a byte that is not 0xff.
+func afterAll(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; ; i-- {
+		end[i]++
+		if end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package fsm
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// opens has every execution that is not over. The store's lock guards it.
+type opens struct {
+	byID map[job.ExecutionID]job.Open
+	// byJob has the orders of a job's open executions, ascending.
+	byJob map[job.ID][]uint64
+}
+
+func newOpens() *opens {
+	return &opens{byID: map[job.ExecutionID]job.Open{}, byJob: map[job.ID][]uint64{}}
+}
+
+func (o *opens) put(x job.Open) {
+	if _, ok := o.byID[x.Execution]; !ok {
+		orders := o.byJob[x.Execution.Job]
+		at, _ := slices.BinarySearch(orders, x.Execution.Order)
+		o.byJob[x.Execution.Job] = slices.Insert(orders, at, x.Execution.Order)
+	}
+	o.byID[x.Execution] = x
+}
+
+func (o *opens) remove(id job.ExecutionID) {
+	if _, ok := o.byID[id]; !ok {
+		return
+	}
+	delete(o.byID, id)
+	orders := o.byJob[id.Job]
+	if len(orders) == 1 {
+		delete(o.byJob, id.Job)
+		return
+	}
+	at, _ := slices.BinarySearch(orders, id.Order)
+	o.byJob[id.Job] = slices.Delete(orders, at, at+1)
+}
+
+// ofJob has the open executions of a job, oldest first.
+func (o *opens) ofJob(id job.ID) []job.Open {
+	orders := o.byJob[id]
+	list := make([]job.Open, len(orders))
+	for i, order := range orders {
+		list[i] = o.byID[job.ExecutionID{Job: id, Order: order}]
+	}
+	return list
+}
+
+// blocked reports whether a request of the job may still have to be aborted.
+func (o *opens) blocked(id job.ID) bool {
+	return o.count(id, func(p job.Phase) bool { return p == job.PhaseAborting }) > 0
+}
+
+// running is how many executions of the job have no result yet.
+func (o *opens) running(id job.ID) int { return o.count(id, unfinished) }
+
+func (o *opens) count(id job.ID, in func(job.Phase) bool) int {
+	n := 0
+	for _, order := range o.byJob[id] {
+		if in(o.byID[job.ExecutionID{Job: id, Order: order}].Phase) {
+			n++
+		}
+	}
+	return n
+}
+
+// unfinished reports whether an execution in the phase has no result yet: one
+// that is being aborted has, a closed one is over.
+func unfinished(p job.Phase) bool { return p != job.PhaseClosed && p != job.PhaseAborting }
+
+// all has every open execution, in the order of their IDs.
+func (o *opens) all() []job.Open {
+	list := make([]job.Open, 0, len(o.byID))
+	for _, x := range o.byID { // order-free: sorted below
+		list = append(list, x)
+	}
+	slices.SortFunc(list, func(a, b job.Open) int { return compareExecutions(a.Execution, b.Execution) })
+	return list
+}
+
+func compareExecutions(a, b job.ExecutionID) int {
+	return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Order, b.Order))
+}
+
+// OpenExecution is the open execution as it stands; false if it is over.
+func (s *Store) OpenExecution(id job.ExecutionID) (job.Open, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	x, ok := s.state.opens.byID[id]
+	return x, ok
+}

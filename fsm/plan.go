@@ -1,0 +1,122 @@
+package fsm
+
+import (
+	"time"
+
+	"github.com/cronraft/cronraft/fsm/logpb"
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// plan decides one due slot: it moves the job on to its next slot, records what
+// was missed, and executes the slot to fire as the overlap policy allows.
+func (t *tx) plan(d job.Plan, p job.PlannedSlot) job.Item {
+	r := t.row(p.Job)
+	if r == nil || r.due == 0 || r.due != millis(p.Slot) || p.Version != 0 && p.Version != r.GetVersion() {
+		return refuse(job.ErrStale)
+	}
+	r.NextRunAt = millis(p.Next)
+	if p.Next.IsZero() {
+		r.State = logpb.State_STATE_COMPLETED
+	}
+	if p.Missed.Count > 0 {
+		t.miss(r, d.At, p)
+	}
+	result := t.fire(r, d.At, p)
+	t.trim(r, d.HistoryPerJob)
+	t.save(r)
+	return job.Item{Result: result}
+}
+
+// miss records a gap. The job's last result is MISSED only if nothing is fired
+// after it.
+func (t *tx) miss(r *row, at time.Time, p job.PlannedSlot) {
+	id := job.GapExecution(r.id, p.Missed.From)
+	if t.recorded(r, id) {
+		return
+	}
+	t.addRecord(r, &job.Execution{
+		ID:          id,
+		Trigger:     p.Trigger,
+		ScheduledAt: p.Missed.From,
+		DueAt:       p.Missed.From,
+		CreatedAt:   at,
+		FinishedAt:  at,
+		Result:      job.Missed,
+		MissedFrom:  p.Missed.From,
+		MissedTo:    p.Missed.To,
+		MissedCount: p.Missed.Count,
+	})
+	r.Missed += int64(p.Missed.Count)
+	if p.Fire.IsZero() {
+		r.LastResult = logpb.Result_RESULT_MISSED
+	}
+}
+
+// fire executes a slot. One that has a record was planned before, which happens
+// if its job was edited while the leader's clock was behind: it is not executed
+// again.
+func (t *tx) fire(r *row, at time.Time, p job.PlannedSlot) job.Result {
+	if p.Fire.IsZero() {
+		return ""
+	}
+	id := job.SlotExecution(r.id, p.Fire)
+	if t.recorded(r, id) {
+		return t.execution(id).Result
+	}
+	x := &job.Execution{ID: id, Trigger: p.Trigger, ScheduledAt: p.Fire, DueAt: p.Fire, CreatedAt: at, Result: job.Running}
+	if r.GetOverlap() == logpb.OverlapPolicy_OVERLAP_SKIP && len(t.state.opens.byJob[r.id]) > 0 {
+		t.skip(r, x)
+		return x.Result
+	}
+	t.start(r, x, job.Open{Phase: job.PhaseRunning, Attempt: 1, Node: p.Node}, r.GetOverlap())
+	return x.Result
+}
+
+// skip records an execution that gave way to an open one.
+func (t *tx) skip(r *row, x *job.Execution) {
+	x.Result = job.Skipped
+	x.FinishedAt = x.CreatedAt
+	x.Err = &job.AttemptError{Code: job.ErrOverlap, Msg: overlapMessage}
+	t.addRecord(r, x)
+	count(r, job.Skipped)
+}
+
+// start opens an execution as the phase in open says; or to wait, if requests of
+// the job have to be aborted first.
+func (t *tx) start(r *row, x *job.Execution, open job.Open, overlap logpb.OverlapPolicy) {
+	if overlap == logpb.OverlapPolicy_OVERLAP_CANCEL_PREVIOUS {
+		t.cancelPrevious(r, x.CreatedAt)
+		if t.state.opens.blocked(r.id) {
+			open = job.Open{Phase: job.PhaseWaiting}
+		}
+	}
+	open.Execution, open.Trigger, open.ScheduledAt = x.ID, x.Trigger, x.ScheduledAt
+	t.setOpen(open)
+	x.NodeID = open.Node.ID
+	t.addRecord(r, x)
+	r.LastRunAt = millis(x.CreatedAt)
+}
+
+// run opens an execution that a person asked for.
+func (t *tx) run(d job.Run) job.Item {
+	id := d.Execution
+	r, refusal := t.owned(id.Job, d.Namespace, 0)
+	if refusal != nil {
+		return refuse(refusal)
+	}
+	overlap := r.GetOverlap()
+	if d.Overlap != "" {
+		overlap = number[logpb.OverlapPolicy](&t.w, overlaps, d.Overlap)
+	}
+	switch {
+	case t.recorded(r, id):
+		return refuse(job.ErrStale)
+	case overlap == logpb.OverlapPolicy_OVERLAP_SKIP && len(t.state.opens.byJob[r.id]) > 0:
+		return refuse(job.Errorf(job.CodeOverlap, "an execution of job %v is open, and its overlap policy is SKIP", r.id))
+	}
+	x := &job.Execution{ID: id, Trigger: job.TriggerManual, ScheduledAt: d.At, DueAt: d.At, CreatedAt: d.At, Result: job.Running}
+	t.start(r, x, job.Open{Phase: job.PhasePending, RetryAt: d.At}, overlap)
+	t.trim(r, d.HistoryPerJob)
+	t.save(r)
+	return job.Item{Result: job.Running}
+}

@@ -1,0 +1,177 @@
+package fsm
+
+import (
+	"time"
+
+	"github.com/cronraft/cronraft/fsm/logpb"
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// maxAttempts is how many attempts a record keeps, the newest: a job has at most
+// 51, and each node that is lost adds one.
+const maxAttempts = 60
+
+const lostMessage = "the node was lost, or restarted, during the attempt"
+
+// beginAttempt gives a pending execution to a node.
+func (t *tx) beginAttempt(b job.BeginAttempt) job.Item {
+	open, ok := t.state.opens.byID[b.Execution]
+	if !ok || open.Phase != job.PhasePending || b.Attempt != open.Attempt+1 {
+		return refuse(job.ErrStale)
+	}
+	open.Phase, open.Attempt, open.Node, open.RetryAt = job.PhaseRunning, b.Attempt, b.Node, time.Time{}
+	t.setOpen(open)
+	x := t.execution(open.Execution)
+	x.Result = job.Running
+	x.NodeID = b.Node.ID
+	t.putExecution(x)
+	return job.Item{Result: job.Running}
+}
+
+// record commits the outcome of an attempt.
+func (t *tx) record(at time.Time, o job.RecordedOutcome) job.Item {
+	open, ok := t.state.opens.byID[o.Execution]
+	switch {
+	case !ok || o.Attempt != open.Attempt:
+		return refuse(job.ErrStale)
+	case open.Phase == job.PhaseRunning:
+		return t.recordRunning(at, open, o)
+	case open.Phase == job.PhaseAborting:
+		return t.recordAborting(at, open, o)
+	default:
+		return refuse(job.ErrStale)
+	}
+}
+
+func (t *tx) recordRunning(at time.Time, open job.Open, o job.RecordedOutcome) job.Item {
+	x := t.execution(open.Execution)
+	addAttempt(x, attemptOf(o.Outcome))
+	x.HTTPStatus = o.HTTPStatus
+	x.Err = o.Err
+	if len(o.Response) > 0 {
+		x.Response = o.Response
+	}
+	if o.Err != nil && !o.RetryAt.IsZero() {
+		if o.Err.Code != job.ErrCancelled {
+			open.Failures++
+		}
+		t.retry(x, open, o.RetryAt)
+		return job.Item{Result: x.Result}
+	}
+	x.FinishedAt = at
+	if !o.StartedAt.IsZero() {
+		x.FinishedAt = o.StartedAt.Add(o.Duration)
+	}
+	r := t.row(open.Execution.Job)
+	t.finish(r, x, resultOf(o.Err))
+	t.save(r)
+	t.close(open)
+	return job.Item{Result: x.Result}
+}
+
+// recordAborting takes the word of a node that a request is over whose execution
+// has a result, which does not change. The record may be gone.
+func (t *tx) recordAborting(at time.Time, open job.Open, o job.RecordedOutcome) job.Item {
+	var item job.Item
+	if x := t.execution(open.Execution); x != nil {
+		addAttempt(x, attemptOf(o.Outcome))
+		t.putExecution(x)
+		item.Result = x.Result
+	}
+	t.aborted(open, at)
+	return item
+}
+
+// markLost takes an attempt from a node that is gone, or lives another life.
+func (t *tx) markLost(at time.Time, ref job.AttemptRef) job.Item {
+	open, ok := t.state.opens.byID[ref.Execution]
+	if !ok || ref.Attempt != open.Attempt {
+		return refuse(job.ErrStale)
+	}
+	lost := job.Outcome{
+		AttemptRef: ref,
+		Node:       open.Node,
+		Err:        &job.AttemptError{Code: job.ErrNodeLost, Msg: lostMessage},
+	}
+	switch open.Phase {
+	case job.PhaseRunning:
+		x := t.execution(open.Execution)
+		addAttempt(x, attemptOf(lost))
+		x.HTTPStatus, x.Err = 0, lost.Err
+		t.retry(x, open, at)
+		return job.Item{Result: x.Result}
+	case job.PhaseAborting:
+		return t.recordAborting(at, open, job.RecordedOutcome{Outcome: lost})
+	default:
+		return refuse(job.ErrStale)
+	}
+}
+
+// retry makes an execution wait for its next attempt.
+func (t *tx) retry(x *job.Execution, open job.Open, at time.Time) {
+	x.Result = job.Retrying
+	t.putExecution(x)
+	open.Phase, open.RetryAt, open.Node = job.PhasePending, at, job.NodeRef{}
+	t.setOpen(open)
+}
+
+// finish gives an execution its terminal result. The caller saves the row.
+func (t *tx) finish(r *row, x *job.Execution, result job.Result) {
+	x.Result = result
+	t.putExecution(x)
+	count(r, result)
+	r.Oldest = min(r.Oldest, x.ID.Order)
+}
+
+func resultOf(err *job.AttemptError) job.Result {
+	switch {
+	case err == nil:
+		return job.Success
+	case err.Code == job.ErrCancelled:
+		return job.Cancelled
+	default:
+		return job.Failed
+	}
+}
+
+func count(r *row, result job.Result) {
+	switch result {
+	case job.Success:
+		r.LastResult, r.ConsecutiveFailures = logpb.Result_RESULT_SUCCESS, 0
+		r.Success++
+	case job.Failed:
+		r.LastResult = logpb.Result_RESULT_FAILED
+		r.ConsecutiveFailures++
+		r.Failed++
+	case job.Cancelled:
+		r.LastResult = logpb.Result_RESULT_CANCELLED
+		r.Cancelled++
+	case job.Skipped:
+		r.LastResult = logpb.Result_RESULT_SKIPPED
+		r.Skipped++
+	}
+}
+
+func attemptOf(o job.Outcome) job.Attempt {
+	return job.Attempt{
+		Number:     o.Attempt,
+		NodeID:     o.Node.ID,
+		StartedAt:  o.StartedAt,
+		Duration:   o.Duration,
+		HTTPStatus: o.HTTPStatus,
+		Err:        o.Err,
+		Timings:    o.Timings,
+	}
+}
+
+// addAttempt adds an attempt to a record, whose start is that of its earliest
+// request.
+func addAttempt(x *job.Execution, a job.Attempt) {
+	x.Attempts = append(x.Attempts, a)
+	if over := len(x.Attempts) - maxAttempts; over > 0 {
+		x.Attempts = x.Attempts[over:]
+	}
+	if !a.StartedAt.IsZero() && (x.StartedAt.IsZero() || a.StartedAt.Before(x.StartedAt)) {
+		x.StartedAt = a.StartedAt
+	}
+}

@@ -1,0 +1,170 @@
+package fsm
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cronraft/cronraft/fsm/logpb"
+	"github.com/cronraft/cronraft/internal/job"
+)
+
+// state is a database and what is kept of it in memory. Store.mu guards it.
+type state struct {
+	name string // of its folder
+	// live: this is the node's state, and the node has to stop when its database
+	// fails. One that is being restored may fail without harm.
+	live      atomic.Bool
+	db        *pebble.DB
+	applied   uint64
+	clusterID string
+	jobs      int
+	agenda    *agenda
+	opens     *opens
+}
+
+// The database's own settings. The format is raised on purpose only, once no
+// member of any cluster runs a program that cannot read it.
+const (
+	databaseFormat = pebble.FormatColumnarBlocks
+	memTableBytes  = 32 << 20
+	maxOpenFiles   = 1000
+	bloomBits      = 10
+)
+
+// openState opens the database in a folder of the store and reads what memory
+// needs. One that is restored must exist, and is not live yet.
+func (s *Store) openState(name string, restored bool) (*state, error) {
+	st := &state{name: name, opens: newOpens()}
+	st.live.Store(!restored)
+	options := s.options(func(err error) {
+		if st.live.Load() {
+			s.cfg.Failed(err)
+		}
+	})
+	options.ErrorIfNotExists = restored
+	var err error
+	if st.db, err = pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, name), options); err != nil {
+		return nil, fmt.Errorf("open the database %s: %w", name, err)
+	}
+	if err := st.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("read the database %s: %w", name, err), st.db.Close())
+	}
+	return st, nil
+}
+
+func (s *Store) options(failed func(error)) *pebble.Options {
+	o := &pebble.Options{
+		FS:                 s.cfg.FS,
+		Cache:              s.cache,
+		DisableWAL:         true,
+		FormatMajorVersion: databaseFormat,
+		MemTableSize:       memTableBytes,
+		MaxOpenFiles:       maxOpenFiles,
+		Logger:             quiet{failed},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { failed(fmt.Errorf("the database cannot write: %w", err)) },
+			DataCorruption: func(c pebble.DataCorruptionInfo) {
+				failed(fmt.Errorf("the database is corrupt: %s: %w", c.Path, c.Details))
+			},
+		},
+	}
+	last := len(o.Levels) - 1 // Pebble does not ask the last level's filters
+	for i := range last {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBits)
+	}
+	o.Levels[last].FilterPolicy = pebble.NoFilterPolicy
+	return o
+}
+
+// quiet keeps what Pebble tells; what it cannot go on after stops the node.
+type quiet struct{ failed func(error) }
+
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+
+func (q quiet) Fatalf(format string, args ...any) {
+	q.failed(fmt.Errorf("the database has failed: "+format, args...))
+	panic("fsm: the database has failed")
+}
+
+// load reads what is kept in memory.
+func (st *state) load() error {
+	var applied logpb.Applied
+	var cluster logpb.Cluster
+	if err := errors.Join(st.read(appliedKey, &applied), st.read(clusterKey, &cluster)); err != nil {
+		return err
+	}
+	st.applied, st.clusterID = applied.GetIndex(), cluster.GetId()
+	if err := st.loadJobs(); err != nil {
+		return err
+	}
+	return st.scan(openPrefix, func(key, value []byte) error {
+		x, err := readOpen(executionOf(key), value)
+		st.opens.put(x)
+		return err
+	})
+}
+
+// loadJobs counts the jobs and makes the agenda. It is what a start waits for,
+// so it reuses what it decodes into.
+func (st *state) loadJobs() error {
+	var entries []due
+	var p logpb.JobState
+	err := st.scan(statePrefix, func(key, value []byte) error {
+		if err := proto.Unmarshal(value, &p); err != nil {
+			return fmt.Errorf("decode the state of %v: %w", jobOf(key), err)
+		}
+		st.jobs++
+		if at := dueOf(&p); at != 0 {
+			entries = append(entries, due{at, jobOf(key)})
+		}
+		return nil
+	})
+	st.agenda = newAgenda(entries)
+	return err
+}
+
+// read reads the value of a key that may not be there yet.
+func (st *state) read(key []byte, m proto.Message) error {
+	value, closer, err := st.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(proto.Unmarshal(value, m), closer.Close())
+}
+
+// scan visits the records of a kind, in the order of their keys, all of which
+// have to be of the kind's length.
+func (st *state) scan(prefix string, visit func(key, value []byte) error) error {
+	length := len(stateKey(job.ID(0)))
+	if prefix == openPrefix {
+		length = len(openKey(job.ExecutionID{}))
+	}
+	it, err := st.db.NewIter(&pebble.IterOptions{LowerBound: []byte(prefix), UpperBound: afterAll([]byte(prefix))})
+	if err != nil {
+		return err
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		err = visitRecord(it, length, visit)
+	}
+	return errors.Join(err, it.Close())
+}
+
+func visitRecord(it *pebble.Iterator, length int, visit func(key, value []byte) error) error {
+	if len(it.Key()) != length {
+		return fmt.Errorf("there is a key %q", it.Key())
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return err
+	}
+	return visit(it.Key(), value)
+}

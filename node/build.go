@@ -1,0 +1,86 @@
+package node
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/cronraft/cronraft/internal/executor"
+	"github.com/cronraft/cronraft/internal/job"
+	"github.com/cronraft/cronraft/scheduler"
+)
+
+func (n *Node) buildExecutor() {
+	n.executor = executor.New(executor.Config{
+		NodeID: n.cfg.ID, Incarnation: n.incarnation,
+		Reporter:    leaderReporter{n},
+		Concurrency: n.cfg.CallbackConcurrency,
+		UserAgent:   "cronraft/" + n.cfg.Version,
+		DialContext: n.cfg.CallbackDial,
+		Allow:       n.cfg.CallbackAllow, Deny: n.cfg.CallbackDeny, OwnPorts: n.clusterPorts,
+		Logger: n.cfg.Logger, Metrics: executor.NewMetrics(n.cfg.Registerer),
+	})
+}
+
+func (n *Node) buildLeadership() {
+	m := newMetrics(n.cfg.Registerer, n.store)
+	n.log = &submitter{raft: n.raft, commitSeconds: m.commitSeconds.Observe}
+	n.reads = newRounds(n.confirmIndex)
+	n.members = &membership{
+		raft: n.raft, gossip: n.gossip, clusterID: n.store.ClusterID, logger: n.logger, changed: make(chan struct{}, 1),
+	}
+	planning := scheduler.NewMetrics(n.cfg.Registerer)
+	n.terms = &leadership{
+		raft: n.raft, log: n.log, node: job.NodeRef{ID: n.cfg.ID, Incarnation: n.incarnation},
+		logger: n.logger, metrics: m, found: n.foundCluster,
+		members: n.members,
+		newTerm: func(number uint64) (*scheduler.Term, func()) { return n.newTerm(number, planning) },
+	}
+}
+
+// newTerm builds the scheduler of one time in office on a feed of its own.
+func (n *Node) newTerm(number uint64, m *scheduler.Metrics) (*scheduler.Term, func()) {
+	feed := n.store.Watch()
+	t := scheduler.NewTerm(scheduler.Config{
+		Term: number, NodeID: n.cfg.ID,
+		Log: n.log.during(number), Agenda: n.store, Feed: feed,
+		Jobs: assignments{store: n.store, secret: n.cfg.Secret}, Peers: peers{n},
+		HistoryPerJob: n.cfg.History.PerJob, HistoryMaxAge: n.cfg.History.MaxAge,
+		NodeLostAfter: n.cfg.Timing.NodeLost,
+		Logger:        n.cfg.Logger, Metrics: m,
+	})
+	return t, feed.Close
+}
+
+// clusterPorts are the ports of every node that gossip shows: no callback may
+// reach them. Addresses that are names are left out; what they resolve to is
+// known only to the nodes that listen there, and these are in their own list.
+func (n *Node) clusterPorts() []netip.AddrPort {
+	texts := slices.Clone(n.cfg.OwnPorts)
+	for _, o := range n.gossip.neighbours() {
+		texts = append(texts, o.PeerAddr, o.HTTPAddr, o.GossipAddr)
+	}
+	var out []netip.AddrPort
+	for _, text := range texts {
+		if a, err := netip.ParseAddrPort(text); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func randomBits(count int) uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:]) >> (64 - count)
+}
+
+// The associated data of sealed values: a value moved to another place does not
+// open there.
+func keyScope(keyID string) []byte { return []byte("api-key:" + keyID) }
+
+func headerScope(jobID fmt.Stringer, name string) []byte {
+	return []byte("job-header:" + jobID.String() + ":" + name)
+}

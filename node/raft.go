@@ -1,0 +1,150 @@
+package node
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+
+	"github.com/cronraft/cronraft/fsm"
+	"github.com/cronraft/cronraft/transport"
+)
+
+const (
+	// raftLogFile is the bolt file below the data directory.
+	raftLogFile = "raft.db"
+	// logCacheEntries are kept in memory so that replication need not read them
+	// back.
+	logCacheEntries = 128
+	raftPoolSize    = 3
+	// maxAppendEntries go into one request, of which one is under way at a time.
+	maxAppendEntries = 256
+	raftIOTimeout    = 10 * time.Second
+)
+
+// openLog opens raft's log in dir. Bolt's freelist is not synced (rule D18): it
+// is rebuilt at start, and each commit writes less.
+func openLog(dir string) (LogStore, error) {
+	store, err := raftboltdb.New(raftboltdb.Options{
+		Path: filepath.Join(dir, raftLogFile),
+		BoltOptions: &bbolt.Options{
+			Timeout:        time.Second,
+			NoFreelistSync: true,
+			FreelistType:   bbolt.FreelistMapType,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the raft log (is another process using this data directory?): %w", err)
+	}
+	return store, nil
+}
+
+func raftConfig(c Config) *raft.Config {
+	rc := raft.DefaultConfig()
+	rc.LocalID = raft.ServerID(c.ID)
+	rc.HeartbeatTimeout = c.Timing.Election
+	rc.ElectionTimeout = c.Timing.Election
+	rc.LeaderLeaseTimeout = c.Timing.Election / 2
+	rc.CommitTimeout = c.Timing.Commit
+	rc.BatchApplyCh = true
+	rc.MaxAppendEntries = maxAppendEntries
+	rc.SnapshotInterval = c.Compaction.Interval
+	rc.SnapshotThreshold = c.Compaction.Entries
+	rc.TrailingLogs = c.Compaction.Trailing
+	rc.NoSnapshotRestoreOnStart = true
+	rc.NoLegacyTelemetry = true
+	rc.Logger = raftLogger(c.Logger)
+	return rc
+}
+
+// startRaft restores a snapshot that is ahead of the store before raft, which
+// would believe it restored, gets to see it (rule D1).
+func startRaft(c Config, store *fsm.Store, logs LogStore, t raftTransport) (*raft.Raft, error) {
+	if err := store.RecoverSnapshot(); err != nil {
+		return nil, fmt.Errorf("recover the newest snapshot: %w", err)
+	}
+	cached, err := raft.NewLogCache(logCacheEntries, logs)
+	if err != nil {
+		return nil, fmt.Errorf("cache the raft log: %w", err)
+	}
+	r, err := raft.NewRaft(raftConfig(c), store, cached, logs, store.Snapshots(), plainTransport{t})
+	if err != nil {
+		return nil, fmt.Errorf("start raft (if the data directory is damaged, stop, remove it and rejoin): %w", err)
+	}
+	return r, nil
+}
+
+// raftTransport is what both raft's network and its in-memory transport are.
+type raftTransport interface {
+	raft.Transport
+	raft.WithPreVote
+}
+
+// plainTransport is a raft transport without two of raft's short cuts.
+type plainTransport struct{ raftTransport }
+
+// SetHeartbeatHandler does nothing: heartbeats go through raft's main loop, since
+// the races of their fast path can make logs diverge (rule D23).
+func (plainTransport) SetHeartbeatHandler(func(raft.RPC)) {}
+
+// AppendEntriesPipeline refuses: raft then sends one request at a time. When a
+// follower rejects a pipelined request, raft 1.7.3 may wait for ever to send the
+// next one, which starves that follower and makes Shutdown hang.
+func (plainTransport) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return nil, raft.ErrPipelineReplicationNotSupported
+}
+
+// raftStream gives raft the streams of the peer port.
+type raftStream struct{ *transport.Stream }
+
+// Dial opens a raft stream to the peer at address.
+func (s raftStream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	return s.Stream.Dial(string(address), timeout)
+}
+
+func newRaftTransport(port *transport.Port, logger *slog.Logger) *raft.NetworkTransport {
+	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream:  raftStream{port.Raft()},
+		MaxPool: raftPoolSize,
+		Timeout: raftIOTimeout,
+		Logger:  raftLogger(logger),
+	})
+}
+
+// raftLogger sends hclog's lines to slog, one level lower than raft gives them:
+// its info is our debug.
+func raftLogger(logger *slog.Logger) hclog.Logger {
+	l := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "raft", Level: hclog.Info, Output: io.Discard})
+	l.RegisterSink(slogSink{logger.With("component", "raft")})
+	return l
+}
+
+// unreachable are the lines that raft repeats many times a second while a peer
+// does not answer, which the scheduler tells once.
+var unreachable = map[string]bool{
+	"failed to heartbeat to": true, "failed to appendEntries to": true, "failed to make requestVote RPC": true,
+	"failed to contact": true, "failed to decode incoming command": true, "failed to pre-vote": true,
+}
+
+type slogSink struct{ logger *slog.Logger }
+
+// Accept passes one line on.
+func (s slogSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
+	switch {
+	case unreachable[msg]:
+		s.logger.Debug(msg, args...)
+	case level >= hclog.Error:
+		s.logger.Warn(msg, args...)
+	case level >= hclog.Warn:
+		s.logger.Info(msg, args...)
+	default:
+		s.logger.Debug(msg, args...)
+	}
+}
