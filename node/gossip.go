@@ -46,8 +46,8 @@ type gossip struct {
 	logger  *slog.Logger
 	list    *memberlist.Memberlist
 	changed chan struct{}
-	// leaveTimeout bounds how long leave waits until others have heard it.
-	leaveTimeout time.Duration
+	// patience bounds how long to wait until others have heard something.
+	patience time.Duration
 	// conflict carries the error of a node that has to give way to another of
 	// the same name.
 	conflict chan error
@@ -62,7 +62,7 @@ type gossip struct {
 func newGossip(c Config, t memberlist.Transport, own card) (*gossip, error) {
 	g := &gossip{
 		id: c.ID, own: own, others: map[string]neighbour{}, logger: c.Logger.With("component", "gossip"),
-		changed: make(chan struct{}, 1), leaveTimeout: 2 * c.Timing.Gossip, conflict: make(chan error, 1),
+		changed: make(chan struct{}, 1), patience: 2 * c.Timing.Gossip, conflict: make(chan error, 1),
 	}
 	host, port, err := splitHostPort(c.GossipAddr)
 	if err != nil {
@@ -126,7 +126,8 @@ func (g *gossip) show(change func(*card)) {
 	if same {
 		return
 	}
-	if err := g.list.UpdateNode(0); err != nil {
+	// Without a limit it would wait for ever once gossip is stopped.
+	if err := g.list.UpdateNode(g.patience); err != nil {
 		g.logger.Debug("tell the new card", "err", err)
 	}
 	g.poke()
@@ -145,7 +146,7 @@ func (g *gossip) join(addrs []string) error {
 // leave tells the others that this node goes. That nobody heard it in time is no
 // harm: they find out.
 func (g *gossip) leave() {
-	if err := g.list.Leave(g.leaveTimeout); err != nil {
+	if err := g.list.Leave(g.patience); err != nil {
 		g.logger.Debug("leave", "err", err)
 	}
 }
