@@ -32,7 +32,7 @@ RACE = $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && \
 # Packages with tests in synctest bubbles. Timers of one bubble that fire on two
 # CPUs at once crash the race detector (golang/go#78156), so these get one CPU;
 # the simulations of whole clusters do without the detector.
-BUBBLES = $(shell grep -rl '"testing/synctest"' --include='*_test.go' . | xargs -n1 dirname | sort -u | grep -vx './node')
+BUBBLES = $(shell grep -rl '"testing/synctest"' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 OTHERS  = $(filter-out $(patsubst ./%,%,$(BUBBLES)),$(patsubst $(shell $(GO) list -m)/%,%,$(shell $(GO) list ./...)))
 
 .PHONY: test

@@ -51,6 +51,32 @@ func TestFailover(t *testing.T) {
 	checkSameState(ctx, t, c, jobs)
 }
 
+// TestRollingRestart stops each server with SIGTERM and starts it again while jobs
+// fire every second: each exits cleanly, and no slot is lost or doubled.
+func TestRollingRestart(t *testing.T) {
+	t.Parallel()
+	ctx, c := startCluster(t)
+	target := startTarget(t, nil)
+	jobs := createSecondJobs(ctx, t, c, target, 20)
+	waitFires(ctx, t, c, target, 2)
+	for i := range c.Len() {
+		if err := c.Stop(i); err != nil {
+			t.Errorf("node %d did not stop cleanly: %v", i, err)
+		}
+		waitFires(ctx, t, c, target, 2)
+		if err := c.Restart(i); err != nil {
+			t.Fatal(err)
+		}
+		ready(ctx, t, c, i)
+	}
+	waitFires(ctx, t, c, target, 5)
+	for _, id := range jobs {
+		checkOneRecordPerSlot(t, id, history(ctx, t, c, 0, id))
+	}
+	checkDuplicates(t, target.Deliveries())
+	checkSameState(ctx, t, c, jobs)
+}
+
 // TestWipedNode removes a node's data: it rejoins and gets a checkpoint
 // streamed, because the log that it would need is gone.
 func TestWipedNode(t *testing.T) {
