@@ -9,6 +9,10 @@ import (
 // overlapMessage is what the record of an execution says that gave way.
 const overlapMessage = "another execution of the job was open"
 
+// replacedMessage is what the record of an execution says that a newer one took
+// the place of.
+const replacedMessage = "cancelled by a newer execution (CANCEL_PREVIOUS)"
+
 // cancelPrevious cancels every open execution of the job, so that a new one can
 // take their place.
 func (t *tx) cancelPrevious(r *row, at time.Time) {
@@ -24,7 +28,7 @@ func (t *tx) cancelPrevious(r *row, at time.Time) {
 func (t *tx) cancel(r *row, x job.Open, at time.Time) {
 	record := t.execution(x.Execution)
 	record.FinishedAt = at
-	record.Err = &job.AttemptError{Code: job.ErrOverlap, Msg: overlapMessage}
+	record.Err = &job.AttemptError{Code: job.ErrOverlap, Msg: replacedMessage}
 	t.finish(r, record, job.Cancelled)
 }
 

@@ -60,7 +60,7 @@ func (s *Store) restore(from io.Reader) error {
 	if err := s.exchange(now); err != nil {
 		return err
 	}
-	return s.snapshots.restored(now.applied)
+	return s.snapshots.restored(now.applied, "")
 }
 
 // unpack makes a database of a stream, in a folder of its own, and opens it.
@@ -106,11 +106,14 @@ func (s *Store) RecoverSnapshot() error {
 	case !m.HasContent:
 		return nil
 	case m.Index <= s.Applied():
-		return s.snapshots.restored(s.Applied())
+		return s.snapshots.restored(s.Applied(), m.ID)
 	}
 	_, content, err := s.snapshots.Open(m.ID)
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Restore(content), content.Close())
+	if err := errors.Join(s.Restore(content), content.Close()); err != nil {
+		return err
+	}
+	return s.snapshots.restored(s.Applied(), m.ID)
 }

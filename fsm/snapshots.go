@@ -229,13 +229,16 @@ func (c *Snapshots) remove(id string) error {
 	return errors.Join(syncDir(c.files, c.dir), c.files.RemoveAll(incomplete))
 }
 
-// restored tells that the database now has what the snapshots contain, up to
-// the index applied: their content has served.
-func (c *Snapshots) restored(applied uint64) error {
+// restored tells that the database now has what the snapshots contain up to the
+// index applied, and what the named one does: their content has served. One with
+// a greater index keeps its content, since it may have failed to be restored
+// before an older one was; or it is greater by entries that raft keeps to itself,
+// and is restored once more at the next start.
+func (c *Snapshots) restored(applied uint64, id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, m := range c.list {
-		if !m.HasContent {
+		if !m.HasContent || m.Index > applied && m.ID != id {
 			continue
 		}
 		m.HasContent, m.Size, m.Flushed = false, 0, applied

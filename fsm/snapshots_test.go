@@ -373,3 +373,31 @@ func TestRestore_CrashAnywhere(t *testing.T) {
 		c.must(c.Close())
 	}
 }
+
+// TestRestore_OlderSnapshotKeepsANewerOne fails to restore one snapshot and then
+// restores an older one of another leader: the newer one must not count as
+// restored, for raft will take its index for applied (rule D1).
+func TestRestore_OlderSnapshotKeepsANewerOne(t *testing.T) {
+	t.Parallel()
+	leader := withJob(t, job.OverlapAllow)
+	for i := 1; i <= 5; i++ {
+		leader.do(plan(i))
+	}
+	oldMeta, old := leader.stream()
+	for i := 6; i <= 12; i++ {
+		leader.do(plan(i))
+	}
+	newMeta, newer := leader.stream()
+	f := newNode(t)
+	f.receive(newMeta, newer)
+	if err := f.Restore(io.NopCloser(bytes.NewReader(newer[:len(newer)/2]))); err == nil {
+		t.Fatal("half a stream was restored")
+	}
+	f.receive(oldMeta, old)
+	f.must(f.Restore(io.NopCloser(bytes.NewReader(old))))
+	f.must(f.Close())
+	f.reopen()
+	if f.newest().Index > f.Applied() {
+		t.Errorf("raft takes %d for applied, and the store has %d", f.newest().Index, f.Applied())
+	}
+}

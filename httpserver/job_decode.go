@@ -83,12 +83,11 @@ func (p *jobPatch) picksSchedule() bool {
 // checkRules adds the rules that the new spec breaks, but not those of a field that
 // could not even be read.
 func (p *jobPatch) checkRules(d *specDecoder, checkSchedule func(job.Schedule) []job.FieldError) {
-	unread := map[string]bool{}
+	unread := map[string]bool{} // or listed already
 	for _, e := range d.errs {
 		unread[e.Field] = true
 	}
-	badSchedule := unread[fieldCron] || unread[fieldInterval]
-	if badSchedule {
+	if unread[fieldCron] || unread[fieldInterval] {
 		unread[fieldCron], unread[fieldInterval] = true, true
 	}
 	// A COMPLETED job may be changed; only a client may not choose that state.
@@ -96,14 +95,12 @@ func (p *jobPatch) checkRules(d *specDecoder, checkSchedule func(job.Schedule) [
 		unread[fieldState] = true
 	}
 	broken := d.spec.Validate()
-	for _, e := range broken {
-		badSchedule = badSchedule || slices.Contains(scheduleKinds, e.Field) || e.Field == fieldTimezone
-	}
-	if !badSchedule && !unread[fieldTimezone] && (p.creating || p.names(fieldCron, fieldInterval, fieldTimezone)) {
+	if p.creating || p.names(fieldCron, fieldInterval, fieldTimezone) {
 		broken = append(broken, checkSchedule(d.spec.Schedule)...)
 	}
 	for _, e := range broken {
 		if !unread[e.Field] {
+			unread[e.Field] = true // one error a field
 			d.add(e.Field, "%s", e.Msg)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -14,6 +15,12 @@ import (
 // bootstrapInterval is how often a node without a configuration looks around.
 const bootstrapInterval = 200 * time.Millisecond
 
+// joinComplaint is how often a node says that nobody lets it in.
+const joinComplaint = 5 * time.Second
+
+// waitingInterval is how often such a node says what it waits for.
+const waitingInterval = 10 * time.Second
+
 // bootstrap founds the first configuration, or waits until a leader has made
 // this node a member. Only a node without raft state ever founds one, alone or
 // when exactly as many as expected, all without state, confirm that they see it
@@ -21,7 +28,12 @@ const bootstrapInterval = 200 * time.Millisecond
 func (n *Node) bootstrap(ctx context.Context) error {
 	tick := time.NewTicker(bootstrapInterval)
 	defer tick.Stop()
+	var told time.Time
 	for !n.configured() {
+		if now := time.Now(); now.Sub(told) > waitingInterval {
+			told = now
+			n.logger.Info("belongs to no cluster yet", "expect", n.cfg.BootstrapExpect, "candidates", names(n.candidates()))
+		}
 		if servers := n.founders(ctx); len(servers) > 0 {
 			err := n.raft.BootstrapCluster(raft.Configuration{Servers: servers}).Error()
 			if err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
@@ -58,7 +70,7 @@ func (n *Node) founders(ctx context.Context) []raft.Server {
 	}
 	var servers []raft.Server
 	for _, c := range candidates {
-		if c.ID != n.cfg.ID && !n.confirms(ctx, c) {
+		if c.ID != n.cfg.ID && !n.confirms(ctx, c, names(candidates)) {
 			return nil
 		}
 		servers = append(servers, raft.Server{ID: raft.ServerID(c.ID), Address: raft.ServerAddress(c.PeerAddr)})
@@ -81,17 +93,28 @@ func (n *Node) candidates() []neighbour {
 	return out
 }
 
-// confirms asks a candidate itself, because gossip may be old.
-func (n *Node) confirms(ctx context.Context, c neighbour) bool {
+func names(neighbours []neighbour) []string {
+	var out []string
+	for _, o := range neighbours {
+		out = append(out, o.ID)
+	}
+	return out
+}
+
+// confirms asks a candidate itself, because gossip may be old: it must have no
+// state, and see just the same candidates, so that no other node founds too.
+func (n *Node) confirms(ctx context.Context, c neighbour, candidates []string) bool {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timing.Election)
 	defer cancel()
 	theirs, err := n.calls.Hello(ctx, c.PeerAddr, n.greeting())
-	return err == nil && theirs.NodeID == c.ID && !theirs.HasState && theirs.Expect == n.cfg.BootstrapExpect
+	return err == nil && theirs.NodeID == c.ID && !theirs.HasState && theirs.Expect == n.cfg.BootstrapExpect &&
+		slices.Equal(theirs.Candidates, candidates)
 }
 
 func (n *Node) greeting() transport.Greeting {
 	return transport.Greeting{
-		ClusterID: n.store.ClusterID(), NodeID: n.cfg.ID, Incarnation: n.incarnation, HasState: n.configured(),
+		Candidates: names(n.candidates()),
+		ClusterID:  n.store.ClusterID(), NodeID: n.cfg.ID, Incarnation: n.incarnation, HasState: n.configured(),
 		Expect: n.cfg.BootstrapExpect, PeerAddr: n.cfg.PeerAddr, HTTPAddr: n.cfg.HTTPAddr, Version: n.cfg.Version,
 		LogVersion:   logVersion,
 		AppliedIndex: n.store.Applied(), OpenAttempts: n.executor.OpenCount(),
@@ -101,7 +124,7 @@ func (n *Node) greeting() transport.Greeting {
 // rejoin keeps trying the join addresses while this node sees fewer nodes than
 // it should: memberlist alone never comes back from being alone (rule D20).
 func (n *Node) rejoin(ctx context.Context) error {
-	wait := bootstrapInterval
+	wait, told := bootstrapInterval, time.Now() // the others may be starting too
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -111,8 +134,10 @@ func (n *Node) rejoin(ctx context.Context) error {
 		case <-timer.C:
 		}
 		if len(n.cfg.Join) > 0 && len(n.gossip.neighbours()) < n.expectedNodes() {
-			if err := n.gossip.join(n.cfg.Join); err != nil {
-				n.logger.Debug("join", "err", err)
+			if err := n.gossip.join(n.cfg.Join); err != nil && len(n.gossip.neighbours()) < 2 && time.Since(told) > joinComplaint {
+				told = time.Now()
+				n.logger.Warn("no address to join let this node in: is a node running there, and has it the same cluster secret?",
+					"join", n.cfg.Join, "err", err)
 			}
 		} else {
 			wait = n.cfg.Timing.Rejoin

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -55,12 +56,12 @@ func (n *Node) newTerm(number uint64, m *scheduler.Metrics) (*scheduler.Term, fu
 }
 
 // clusterPorts are the ports of every node that gossip shows: no callback may
-// reach them. Addresses that are names are left out; what they resolve to is
-// known only to the nodes that listen there, and these are in their own list.
+// reach them. A node's addresses that are names are known by where its gossip
+// comes from.
 func (n *Node) clusterPorts() []netip.AddrPort {
 	texts := slices.Clone(n.cfg.OwnPorts)
 	for _, o := range n.gossip.neighbours() {
-		texts = append(texts, o.PeerAddr, o.HTTPAddr, o.GossipAddr)
+		texts = append(texts, o.GossipAddr, atHost(o.GossipAddr, o.PeerAddr), atHost(o.GossipAddr, o.HTTPAddr))
 	}
 	var out []netip.AddrPort
 	for _, text := range texts {
@@ -69,6 +70,19 @@ func (n *Node) clusterPorts() []netip.AddrPort {
 		}
 	}
 	return out
+}
+
+// atHost is addr, with the host of known if its own is a name.
+func atHost(known, addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || net.ParseIP(host) != nil {
+		return addr
+	}
+	ip, _, err := net.SplitHostPort(known)
+	if err != nil {
+		return addr
+	}
+	return net.JoinHostPort(ip, port)
 }
 
 func randomBits(count int) uint64 {

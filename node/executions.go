@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
@@ -25,9 +26,18 @@ func (s Executions) List(ctx context.Context, namespace string, id job.ID, befor
 // Get is one execution, if its job is of the namespace.
 func (s Executions) Get(ctx context.Context, namespace string, id job.ExecutionID) (job.Execution, error) {
 	if _, err := s.n.Jobs().Get(ctx, namespace, id.Job); err != nil {
-		return job.Execution{}, err
+		return job.Execution{}, noExecution(id, err)
 	}
-	return s.n.store.Execution(id)
+	x, err := s.n.store.Execution(id)
+	return x, noExecution(id, err)
+}
+
+// noExecution says what was not found, if that is the error.
+func noExecution(id job.ExecutionID, err error) error {
+	if errors.Is(err, job.ErrNotFound) {
+		return job.Errorf(job.CodeNotFound, "there is no execution %v", id)
+	}
+	return err
 }
 
 // Run starts an execution by hand; overlap replaces the job's policy unless it is

@@ -77,6 +77,7 @@ func newGossip(c Config, t memberlist.Transport, own card) (*gossip, error) {
 	mc.ProbeInterval = c.Timing.Gossip
 	mc.ProbeTimeout = c.Timing.Gossip / 2
 	mc.GossipInterval = c.Timing.Gossip / 5
+	mc.TCPTimeout = 3 * c.Timing.Gossip
 	mc.PushPullInterval = 30 * c.Timing.Gossip
 	mc.DeadNodeReclaimTime = 10 * c.Timing.Gossip
 	mc.Delegate, mc.Events, mc.Conflict = cardDelegate{g}, g, g

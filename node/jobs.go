@@ -107,13 +107,10 @@ func settle(spec *job.Spec, now time.Time) (next time.Time, err error) {
 // Get is the job, if it is of the namespace; an empty one sees all.
 func (s Jobs) Get(_ context.Context, namespace string, id job.ID) (job.Job, error) {
 	j, err := s.n.store.Job(id)
-	if err != nil {
-		return job.Job{}, err
+	if errors.Is(err, job.ErrNotFound) || err == nil && namespace != "" && j.Namespace != namespace {
+		return job.Job{}, job.Errorf(job.CodeNotFound, "there is no job %v", id)
 	}
-	if namespace != "" && j.Namespace != namespace {
-		return job.Job{}, job.ErrNotFound
-	}
-	return j, nil
+	return j, err
 }
 
 // List is a page of the namespace's jobs by ID, going on after the given one.
@@ -140,12 +137,9 @@ func (s Jobs) tryUpdate(ctx context.Context, namespace string, id job.ID, versio
 	if !s.n.Leads() {
 		return job.Job{}, job.ErrNotLeader
 	}
-	before, err := s.Get(ctx, namespace, id)
+	before, err := s.find(ctx, namespace, id, version)
 	if err != nil {
 		return job.Job{}, err
-	}
-	if version != 0 && before.Version != version {
-		return job.Job{}, fmt.Errorf("job %v: %w", id, errVersion)
 	}
 	after := before
 	after.Spec = before.Clone()
@@ -166,6 +160,27 @@ func (s Jobs) tryUpdate(ctx context.Context, namespace string, id job.ID, versio
 		return job.Job{}, err
 	}
 	return s.n.store.Job(id)
+}
+
+// find reads the job at the version. A refusal is final only if this node still
+// leads: what it knows may be old.
+func (s Jobs) find(ctx context.Context, namespace string, id job.ID, version uint64) (job.Job, error) {
+	j, err := s.get(ctx, namespace, id, version)
+	if err == nil {
+		return j, nil
+	}
+	if err := s.n.Barrier(ctx); err != nil {
+		return job.Job{}, err
+	}
+	return s.get(ctx, namespace, id, version)
+}
+
+func (s Jobs) get(ctx context.Context, namespace string, id job.ID, version uint64) (job.Job, error) {
+	j, err := s.Get(ctx, namespace, id)
+	if err == nil && version != 0 && j.Version != version {
+		err = fmt.Errorf("job %v: %w", id, errVersion)
+	}
+	return j, err
 }
 
 // Delete removes the job with its history and aborts what runs.

@@ -34,8 +34,18 @@ type leadership struct {
 	metrics *metrics
 	// current is the term in office, nil while this node does not lead or its
 	// term has not begun.
-	current atomic.Pointer[scheduler.Term]
+	current atomic.Pointer[office]
 }
+
+// office is a term that has begun.
+type office struct {
+	*scheduler.Term
+	number uint64 // raft's
+}
+
+// resumePause is how long a leader waits that could neither begin its term nor
+// hand leadership on.
+const resumePause = time.Second
 
 // run ends when ctx does, with every term stopped.
 func (l *leadership) run(ctx context.Context) error {
@@ -59,23 +69,38 @@ func (l *leadership) run(ctx context.Context) error {
 	}
 }
 
-// term is one time in office, from the barrier to the loss of leadership. A term
-// that cannot begin, or go on, hands leadership on.
+// term is one time in office, from the first entry to the loss of leadership. A
+// term that cannot begin, or go on, hands leadership on; if nobody takes it, the
+// node tries again, for raft will not tell it once more that it leads.
 func (l *leadership) term(ctx context.Context) error {
-	number := l.raft.CurrentTerm()
-	logger := l.logger.With("term", number)
 	l.metrics.leader.Set(1)
 	l.metrics.leaderChanges.Inc()
 	defer l.metrics.leader.Set(0)
-	err := l.serve(ctx, number, logger)
-	if err == nil || ctx.Err() != nil {
-		return nil
-	}
-	logger.Warn("the term cannot go on; handing leadership on", "err", err)
-	if err := l.raft.LeadershipTransfer().Error(); err != nil {
-		logger.Debug("hand leadership on", "err", err)
+	for ctx.Err() == nil && l.raft.State() == raft.Leader {
+		number := l.raft.CurrentTerm()
+		logger := l.logger.With("term", number)
+		err := l.serve(ctx, number, logger)
+		if ctx.Err() != nil {
+			return nil
+		}
+		logger.Warn("the term cannot go on; handing leadership on", "err", err)
+		l.resign(number, logger)
+		select {
+		case <-ctx.Done():
+		case <-time.After(resumePause):
+		}
 	}
 	return nil
+}
+
+// resign hands the numbered term's leadership on, and no later one's.
+func (l *leadership) resign(number uint64, logger *slog.Logger) {
+	if l.raft.State() != raft.Leader || l.raft.CurrentTerm() != number {
+		return
+	}
+	if err := l.raft.LeadershipTransfer().Error(); err != nil {
+		logger.Info("nobody took over leadership", "err", err)
+	}
 }
 
 func (l *leadership) serve(ctx context.Context, number uint64, logger *slog.Logger) error {
@@ -89,7 +114,7 @@ func (l *leadership) serve(ctx context.Context, number uint64, logger *slog.Logg
 	}
 	t, release := l.newTerm(number)
 	defer release()
-	l.current.Store(t)
+	l.current.Store(&office{Term: t, number: number})
 	defer l.current.Store(nil)
 	logger.Info("leading")
 	defer logger.Info("no longer leading")
@@ -98,6 +123,27 @@ func (l *leadership) serve(ctx context.Context, number uint64, logger *slog.Logg
 	g.Go(t.Run)
 	g.Go(func(ctx context.Context) error { return l.members.run(ctx, t) })
 	return g.Wait()
+}
+
+// followLeader tells the log whom this node follows.
+func (n *Node) followLeader(ctx context.Context) error {
+	changes := make(chan raft.Observation, 16)
+	observer := raft.NewObserver(changes, false, func(o *raft.Observation) bool {
+		_, ok := o.Data.(raft.LeaderObservation)
+		return ok
+	})
+	n.raft.RegisterObserver(observer)
+	defer n.raft.DeregisterObserver(observer)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case o := <-changes:
+			if l := o.Data.(raft.LeaderObservation); l.LeaderID != "" && string(l.LeaderID) != n.cfg.ID {
+				n.logger.Info("following", "leader", l.LeaderID)
+			}
+		}
+	}
 }
 
 // foundCluster submits the cluster's ID and root key if it has none yet.

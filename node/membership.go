@@ -66,11 +66,11 @@ func (m *membership) reconcile(t *scheduler.Term) error {
 		}
 		server, known := servers[raft.ServerID(n.ID)]
 		changed, err := m.admit(n, server, known, applied[n.ID])
+		if changed {
+			poke(m.changed) // also after an error: the change may yet be committed
+		}
 		if err != nil {
 			return fmt.Errorf("node %s: %w", n.ID, err)
-		}
-		if changed {
-			poke(m.changed)
 		}
 	}
 	return nil

@@ -33,6 +33,8 @@ type Node struct {
 	raft     *raft.Raft
 	log      *submitter
 	gossip   *gossip
+	port     *transport.Port
+	server   *transport.Server
 	calls    *transport.Client
 	executor *executor.Executor
 	terms    *leadership
@@ -65,8 +67,10 @@ func Start(ctx context.Context, cfg Config, parts Parts) (*Node, error) {
 	if err := n.build(ctx, parts); err != nil {
 		return nil, errors.Join(err, n.Kill())
 	}
+	n.group.Go(func(context.Context) error { return n.server.Serve(n.port.Calls()) })
 	n.group.Go(n.executor.Run)
 	n.group.Go(n.terms.run)
+	n.group.Go(n.followLeader)
 	n.group.Go(n.bootstrap)
 	n.group.Go(n.rejoin)
 	n.group.Go(n.showState)
@@ -90,16 +94,17 @@ func (n *Node) build(ctx context.Context, parts Parts) error {
 }
 
 func (n *Node) openStore(parts Parts) error {
-	store, err := fsm.Open(fsm.Config{FS: parts.FS, Dir: filepath.Join(n.cfg.DataDir, "store"), CacheBytes: n.cfg.StoreCacheBytes})
+	store, err := fsm.Open(fsm.Config{FS: parts.FS, Dir: filepath.Join(n.cfg.DataDir, "store"), CacheBytes: n.cfg.StoreCacheBytes, Failed: n.fail})
 	if err != nil {
-		return fmt.Errorf("open the store: %w", err)
+		return fmt.Errorf("is another process using this data directory? %w", err)
 	}
 	n.store = store
 	n.closers = append(n.closers, store.Close)
 	return nil
 }
 
-// openPeers opens the peer port, and raft on it.
+// openPeers opens the peer port, and raft on it. Peers' calls are served once
+// everything that they reach has been built.
 func (n *Node) openPeers(ctx context.Context, parts Parts) error {
 	var security *tls.Config
 	if !parts.PlainPeers {
@@ -108,22 +113,21 @@ func (n *Node) openPeers(ctx context.Context, parts Parts) error {
 			return fmt.Errorf("make the peer certificate: %w", err)
 		}
 	}
-	port := transport.NewPort(ctx, transport.PortConfig{
+	n.port = transport.NewPort(ctx, transport.PortConfig{
 		Listener: parts.Peers, Advertise: n.cfg.PeerAddr, Dial: parts.Dial, TLS: security, Logger: n.cfg.Logger,
 	})
-	n.closers = append(n.closers, port.Close)
-	if err := n.openRaft(parts, port); err != nil {
+	n.closers = append(n.closers, n.port.Close)
+	if err := n.openRaft(parts); err != nil {
 		return err
 	}
-	n.calls = transport.NewClient(ctx, transport.ClientConfig{Dial: port.Calls().DialContext})
+	n.calls = transport.NewClient(ctx, transport.ClientConfig{Dial: n.port.Calls().DialContext})
 	n.closers = append(n.closers, n.calls.Close)
-	server := transport.NewServer(ctx, peerHandler{n}, n.cfg.Logger)
-	n.closers = append(n.closers, server.Close)
-	n.group.Go(func(context.Context) error { return server.Serve(port.Calls()) })
+	n.server = transport.NewServer(ctx, peerHandler{n}, n.cfg.Logger)
+	n.closers = append(n.closers, n.server.Close)
 	return nil
 }
 
-func (n *Node) openRaft(parts Parts, port *transport.Port) (err error) {
+func (n *Node) openRaft(parts Parts) (err error) {
 	logs := parts.Log
 	if logs == nil {
 		if logs, err = openLog(n.cfg.DataDir); err != nil {
@@ -131,25 +135,46 @@ func (n *Node) openRaft(parts Parts, port *transport.Port) (err error) {
 		}
 	}
 	n.closers = append(n.closers, logs.Close)
-	if parts.Raft != nil {
-		n.raft, err = startRaft(n.cfg, n.store, logs, parts.Raft)
-		n.closers = append(n.closers, func() error { return n.closeRaft(parts.Raft, port) })
+	if err := claim(logs, n.cfg.ID); err != nil {
 		return err
 	}
-	streams := newRaftTransport(port, n.cfg.Logger)
+	logs = failingLog{logs, n.fail}
+	if parts.Raft != nil {
+		n.raft, err = startRaft(n.cfg, n.store, logs, parts.Raft)
+		n.closers = append(n.closers, func() error { return n.closeRaft(parts.Raft) })
+		return err
+	}
+	streams := newRaftTransport(raftStream{Stream: n.port.Raft(), clusterID: n.store.ClusterID, logger: n.logger}, n.cfg.Logger)
 	n.raft, err = startRaft(n.cfg, n.store, logs, streams)
-	n.closers = append(n.closers, func() error { return n.closeRaft(streams, port) })
+	n.closers = append(n.closers, func() error { return n.closeRaft(streams) })
 	return err
+}
+
+// nodeIDKey is where raft's stable store keeps whose it is.
+var nodeIDKey = []byte("cronraft-node-id")
+
+// claim makes a log the named node's. Raft goes by the name: under another one
+// this node would be a stranger to its own cluster.
+func claim(logs LogStore, id string) error {
+	// A store that has no such key says so with an error of its own kind.
+	owner, _ := logs.Get(nodeIDKey)
+	if len(owner) > 0 && string(owner) != id {
+		return fmt.Errorf("the data directory belongs to node %q, not %q: start it with its own --node-id, or give this one another --data-dir", owner, id)
+	}
+	if err := logs.Set(nodeIDKey, []byte(id)); err != nil {
+		return fmt.Errorf("claim the data directory: %w", err)
+	}
+	return nil
 }
 
 // closeRaft closes raft's connections before it waits for raft: a request to a
 // peer that does not answer would hold it up.
-func (n *Node) closeRaft(streams raft.WithClose, port *transport.Port) error {
+func (n *Node) closeRaft(streams raft.WithClose) error {
 	var ending raft.Future
 	if n.raft != nil {
 		ending = n.raft.Shutdown()
 	}
-	errs := []error{streams.Close(), port.Close()}
+	errs := []error{streams.Close(), n.port.Close()}
 	if ending != nil {
 		errs = append(errs, ending.Error())
 	}
@@ -171,8 +196,13 @@ func (n *Node) openGossip(parts Parts) (err error) {
 // Failed is closed when the node cannot go on; [Node.Err] says why.
 func (n *Node) Failed() <-chan struct{} { return n.group.Done() }
 
-// Err is why the node failed; it may be called once Failed is closed.
-func (n *Node) Err() error { return n.group.Wait() }
+// Err is why the node failed; nil while it has not.
+func (n *Node) Err() error { return n.group.Err() }
+
+// fail ends the node because of an error that it must not go on after.
+func (n *Node) fail(err error) {
+	n.group.Go(func(context.Context) error { return err })
+}
 
 // giveWay stops a node whose name another one had first.
 func (n *Node) giveWay(ctx context.Context) error {
@@ -190,14 +220,35 @@ func (n *Node) giveWay(ctx context.Context) error {
 func (n *Node) Drain(ctx context.Context) error {
 	n.draining.Store(true)
 	if n.raft.State() == raft.Leader {
-		if err := n.raft.LeadershipTransfer().Error(); err != nil {
-			n.logger.Info("nobody took over leadership", "err", err)
-		}
+		n.handOver()
 	}
 	if err := n.executor.Drain(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
 	return nil
+}
+
+// handOver makes another voter lead: one that gossip believes to be alive, since
+// raft itself would choose by log and might choose a dead one.
+func (n *Node) handOver() {
+	servers := n.raft.GetConfiguration()
+	if servers.Error() != nil {
+		return
+	}
+	alive := map[raft.ServerID]bool{}
+	for _, o := range n.gossip.neighbours() {
+		alive[raft.ServerID(o.ID)] = o.ID != n.cfg.ID
+	}
+	for _, s := range servers.Configuration().Servers {
+		if s.Suffrage != raft.Voter || !alive[s.ID] {
+			continue
+		}
+		err := n.raft.LeadershipTransferToServer(s.ID, s.Address).Error()
+		if err == nil {
+			return
+		}
+		n.logger.Info("a node did not take over leadership", "peer", s.ID, "err", err)
+	}
 }
 
 // Stop leaves gossip and ends the node; it returns when everything has ended.

@@ -188,15 +188,7 @@ func TestJoin_WrongSecret(t *testing.T) {
 func startAt(ctx context.Context, t *testing.T, gossip string, cfg node.Config) *node.Node {
 	t.Helper()
 	cfg.PeerAddr, cfg.GossipAddr, cfg.HTTPAddr = freeAddr(t), gossip, freeAddr(t)
-	parts, err := node.Listen(cfg.PeerAddr, cfg.GossipAddr, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := node.Start(ctx, cfg, parts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return startWith(ctx, t, cfg)
 }
 
 // roleOf is the role of a member as n sees it; empty if it is none.

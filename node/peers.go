@@ -39,7 +39,11 @@ func (h peerHandler) ReadIndex(ctx context.Context) (uint64, error) {
 	if !h.n.Leads() {
 		return 0, job.ErrNotLeader
 	}
-	return h.n.reads.index(ctx)
+	index, err := h.n.reads.index(ctx)
+	if err != nil {
+		return 0, notLeader(err)
+	}
+	return index, nil
 }
 
 // Forward answers a public request that another node passed on.

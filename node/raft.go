@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/cronraft/cronraft/fsm"
-	"github.com/cronraft/cronraft/transport"
 )
 
 const (
@@ -25,7 +23,7 @@ const (
 	logCacheEntries = 128
 	raftPoolSize    = 3
 	// maxAppendEntries go into one request, of which one is under way at a time.
-	maxAppendEntries = 256
+	maxAppendEntries = 64
 	raftIOTimeout    = 10 * time.Second
 )
 
@@ -101,17 +99,9 @@ func (plainTransport) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (
 	return nil, raft.ErrPipelineReplicationNotSupported
 }
 
-// raftStream gives raft the streams of the peer port.
-type raftStream struct{ *transport.Stream }
-
-// Dial opens a raft stream to the peer at address.
-func (s raftStream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	return s.Stream.Dial(string(address), timeout)
-}
-
-func newRaftTransport(port *transport.Port, logger *slog.Logger) *raft.NetworkTransport {
+func newRaftTransport(streams raft.StreamLayer, logger *slog.Logger) *raft.NetworkTransport {
 	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:  raftStream{port.Raft()},
+		Stream:  streams,
 		MaxPool: raftPoolSize,
 		Timeout: raftIOTimeout,
 		Logger:  raftLogger(logger),
@@ -126,11 +116,13 @@ func raftLogger(logger *slog.Logger) hclog.Logger {
 	return l
 }
 
-// unreachable are the lines that raft repeats many times a second while a peer
-// does not answer, which the scheduler tells once.
-var unreachable = map[string]bool{
+// ordinary are lines that raft takes for errors and that belong to the life of a
+// healthy cluster, or repeat many times a second what the scheduler tells once.
+var ordinary = map[string]bool{
 	"failed to heartbeat to": true, "failed to appendEntries to": true, "failed to make requestVote RPC": true,
 	"failed to contact": true, "failed to decode incoming command": true, "failed to pre-vote": true,
+	"peer has newer term, stopping replication": true, "appendEntries rejected, sending older logs": true,
+	"failed to get previous log": true, "no known peers, aborting election": true,
 }
 
 type slogSink struct{ logger *slog.Logger }
@@ -138,7 +130,7 @@ type slogSink struct{ logger *slog.Logger }
 // Accept passes one line on.
 func (s slogSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 	switch {
-	case unreachable[msg]:
+	case ordinary[msg]:
 		s.logger.Debug(msg, args...)
 	case level >= hclog.Error:
 		s.logger.Warn(msg, args...)

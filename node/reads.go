@@ -25,7 +25,8 @@ func (n *Node) Barrier(ctx context.Context) error {
 func (n *Node) confirmIndex(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*n.cfg.Timing.Election)
 	defer cancel()
-	if !n.Leads() {
+	term := n.terms.current.Load()
+	if term == nil {
 		addr, err := n.leaderAddr()
 		if err != nil {
 			return 0, err
@@ -40,13 +41,18 @@ func (n *Node) confirmIndex(ctx context.Context) (uint64, error) {
 	if err := n.raft.VerifyLeader().Error(); err != nil {
 		return 0, notLeader(err)
 	}
+	// Lost and regained meanwhile: the index may be from before the later term
+	// took office, and lack what was acknowledged in between.
+	if n.raft.CurrentTerm() != term.number || n.terms.current.Load() != term {
+		return 0, job.ErrNotLeader
+	}
 	return index, nil
 }
 
 // notLeader makes any failure to confirm the index "no leader": nothing was
 // written, and trying again is right.
 func notLeader(err error) error {
-	return fmt.Errorf("confirm the commit index: %w: %w", err, job.ErrNotLeader)
+	return fmt.Errorf("%w (confirm the commit index: %w)", job.ErrNotLeader, err)
 }
 
 // Applied is the index of the last entry in this node's state.
@@ -55,7 +61,7 @@ func (n *Node) Applied() uint64 { return n.store.Applied() }
 // WaitApplied returns once this node has applied the entry at index.
 func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
 	if err := n.store.WaitApplied(ctx, index); err != nil {
-		return fmt.Errorf("this node lags behind: %w: %w", err, job.ErrNotLeader)
+		return fmt.Errorf("%w (this node lags behind: %w)", job.ErrNotLeader, err)
 	}
 	return nil
 }

@@ -71,15 +71,11 @@ func (l termLog) Submit(ctx context.Context, d job.Decision) (job.Applied, error
 	return l.log.submit(ctx, d, l.term)
 }
 
-// submitError sorts raft's errors into "never entered the log" and "unknown".
+// submitError sorts raft's errors into "never entered the log" and "unknown": even
+// an entry whose write failed may be found on the disk again (rule D7).
 func submitError(err error) error {
-	switch {
-	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+	if errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipTransferInProgress) {
 		return job.ErrNotLeader
-	case errors.Is(err, raft.ErrLeadershipLost), errors.Is(err, raft.ErrEnqueueTimeout),
-		errors.Is(err, raft.ErrRaftShutdown), errors.Is(err, raft.ErrAbortedByRestore):
-		return job.ErrOutcomeUnknown
-	default:
-		return fmt.Errorf("submit: %w", err)
 	}
+	return fmt.Errorf("%w (submit: %w)", job.ErrOutcomeUnknown, err)
 }

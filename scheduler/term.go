@@ -137,7 +137,7 @@ func NewTerm(c Config) *Term {
 // returns [job.ErrNotLeader] if the log says that the term is over. All its
 // goroutines have ended by then. It may be called once.
 func (t *Term) Run(ctx context.Context) error {
-	t.cfg.Logger.Info("term begins")
+	t.cfg.Logger.Debug("term begins")
 	g := group.New(ctx)
 	g.Go(func(ctx context.Context) error { return t.dispatcher.run(ctx, g) })
 	g.Go(func(ctx context.Context) error { return t.planner.run(ctx, g) })
@@ -148,7 +148,9 @@ func (t *Term) Run(ctx context.Context) error {
 	}
 	err := g.Wait()
 	t.recorder.close()
-	t.cfg.Logger.Info("term ends", "err", err)
+	if err != nil {
+		t.cfg.Logger.Info("term ends", "err", err)
+	}
 	return err
 }
 

@@ -15,6 +15,9 @@ type Greeting struct {
 	PeerAddr string // where peers reach it
 	HTTPAddr string // where users reach it
 	Version  string // of the program
+	// Candidates are the nodes, by name, that would found a cluster with this one
+	// as it sees them now.
+	Candidates []string
 	// LogVersion is the newest version of log entries that the node can apply.
 	LogVersion int
 	// AppliedIndex is the last log entry that the node has applied.
@@ -36,6 +39,7 @@ func greetingToWire(g Greeting) *peerpb.Greeting {
 		LogVersion:   int64(g.LogVersion),
 		AppliedIndex: g.AppliedIndex,
 		OpenAttempts: int64(g.OpenAttempts),
+		Candidates:   g.Candidates,
 	}
 }
 
@@ -52,5 +56,6 @@ func greetingFromWire(p *peerpb.Greeting) Greeting {
 		LogVersion:   int(p.GetLogVersion()),
 		AppliedIndex: p.GetAppliedIndex(),
 		OpenAttempts: int(p.GetOpenAttempts()),
+		Candidates:   p.GetCandidates(),
 	}
 }

@@ -105,6 +105,7 @@ var greetings = rapid.Custom(func(t *rapid.T) Greeting {
 		LogVersion:   rapid.Int().Draw(t, "logVersion"),
 		AppliedIndex: rapid.Uint64().Draw(t, "applied"),
 		OpenAttempts: rapid.Int().Draw(t, "open"),
+		Candidates:   some(rapid.String()).Draw(t, "candidates"),
 	}
 })
 
@@ -170,7 +171,7 @@ func TestWire_KnowsEveryField(t *testing.T) {
 	}{
 		{job.Assignment{}, 10}, {job.AttemptRef{}, 2}, {job.Target{}, 4}, {job.Header{}, 3},
 		{job.Batch{}, 5}, {job.BatchReply{}, 4}, {job.Outcome{}, 9}, {job.NodeRef{}, 2},
-		{job.AttemptError{}, 2}, {job.Timings{}, 4}, {job.Error{}, 3}, {job.FieldError{}, 2}, {Greeting{}, 11},
+		{job.AttemptError{}, 2}, {job.Timings{}, 4}, {job.Error{}, 3}, {job.FieldError{}, 2}, {Greeting{}, 12},
 	} {
 		if got := reflect.TypeOf(tc.word).NumField(); got != tc.want {
 			t.Errorf("%T has %d fields, and the wire knows %d", tc.word, got, tc.want)

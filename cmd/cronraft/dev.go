@@ -65,7 +65,11 @@ func runDev(ctx context.Context, o devOptions, out io.Writer) error {
 	}
 	c, err := startDev(ctx, o)
 	if err != nil {
-		return errors.Join(err, c.stop(ctx))
+		stopped := c.stop(ctx)
+		if ctx.Err() != nil { // the user did not want to wait
+			return stopped
+		}
+		return errors.Join(err, stopped)
 	}
 	fmt.Fprint(out, c.welcome())
 	failure := c.wait(ctx)

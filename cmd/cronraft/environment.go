@@ -35,9 +35,13 @@ func secretText(path, variable string) (string, error) {
 	if path == "" {
 		return strings.TrimSpace(os.Getenv(variable)), nil
 	}
-	text, err := os.ReadFile(path)
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
-	return strings.TrimSpace(string(text)), nil
+	text := strings.TrimSpace(string(content))
+	if text == "" {
+		return "", fmt.Errorf("the file %s is empty", path)
+	}
+	return text, nil
 }

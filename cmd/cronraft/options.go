@@ -8,10 +8,15 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/spf13/pflag"
 )
+
+// nodeIDPattern is what a node's name may be: it goes into headers, logs and
+// file names.
+var nodeIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
 
 // options are the flags of "cronraft server".
 type options struct {
@@ -72,21 +77,37 @@ func (o *options) hasPeers() bool { return o.bootstrapExpect > 1 || len(o.join) 
 
 func (o *options) validate() error {
 	var errs []error
-	for flag, addr := range map[string]string{"http-addr": o.httpAddr, "peer-addr": o.peerAddr, "gossip-addr": o.gossipAddr} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			errs = append(errs, fmt.Errorf("--%s: %w", flag, err))
+	for _, f := range []struct{ flag, addr string }{
+		{"http-addr", o.httpAddr}, {"peer-addr", o.peerAddr}, {"gossip-addr", o.gossipAddr},
+	} {
+		if _, _, err := net.SplitHostPort(f.addr); err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", f.flag, err))
 		}
+	}
+	if !nodeIDPattern.MatchString(o.nodeID) {
+		errs = append(errs, fmt.Errorf("--node-id must be 1 to 63 letters, digits, dots, dashes and underscores, is %q", o.nodeID))
 	}
 	if (o.tlsCertFile == "") != (o.tlsKeyFile == "") {
 		errs = append(errs, errors.New("--tls-cert-file and --tls-key-file go together"))
 	}
-	for flag, n := range map[string]int{"callback-concurrency": o.callbackConcurrency, "history-per-job": o.historyPerJob} {
-		if n < 1 {
-			errs = append(errs, fmt.Errorf("--%s must be at least 1, is %d", flag, n))
+	for _, f := range []struct {
+		flag     string
+		n, least int
+	}{
+		{"callback-concurrency", o.callbackConcurrency, 1}, {"history-per-job", o.historyPerJob, 1}, {"bootstrap-expect", o.bootstrapExpect, 1},
+	} {
+		if f.n < f.least {
+			errs = append(errs, fmt.Errorf("--%s must be at least %d, is %d", f.flag, f.least, f.n))
 		}
+	}
+	if o.bootstrapExpect > 9 {
+		errs = append(errs, fmt.Errorf("--bootstrap-expect must be at most 9, is %d", o.bootstrapExpect))
 	}
 	if o.electionTimeout < 100*time.Millisecond {
 		errs = append(errs, fmt.Errorf("--election-timeout must be at least 100ms, is %v", o.electionTimeout))
+	}
+	if o.nodeLostAfter < 3*o.electionTimeout {
+		errs = append(errs, fmt.Errorf("--node-lost-after must be at least three times --election-timeout, is %v", o.nodeLostAfter))
 	}
 	if o.historyMaxAge <= 0 || o.drainTimeout < 0 {
 		errs = append(errs, errors.New("--history-max-age must be positive and --drain-timeout not negative"))

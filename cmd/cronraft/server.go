@@ -66,16 +66,16 @@ func (p *program) wait(ctx context.Context) error {
 			p.reload()
 			continue
 		case <-ctx.Done():
-			p.logger.Info("stopping", "drain", p.options.drainTimeout)
+			p.logger.Info("stopping", "drain", p.options.drainTimeout.String())
 		case <-p.failed():
-			p.logger.Error("this node cannot go on", "err", p.node.Err())
+			p.logger.Error("this node cannot go on and stops")
 		}
 		break
 	}
 	failure := p.failure()
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.options.drainTimeout)
 	defer cancel()
-	if err := p.stop(draining); err != nil {
+	if err := p.stop(draining); err != nil && failure == nil {
 		p.logger.Warn("stopped with an error", "err", err)
 	}
 	return failure

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (c *client) do(ctx context.Context, a *job.Assignment) job.Outcome {
 	defer cancel()
 
 	x := &exchange{deadline: begun.Add(a.Timeout), refuse: refuse}
-	x.begin(a.Target.Method)
+	x.begin(a.Target.Method, slices.ContainsFunc(a.Target.Headers, func(h job.Header) bool { return invitesRepeats(h.Name) }))
 	if err := c.exchange(x.attach(ctx), a, &out); err != nil {
 		out.Err = failure(ctx, err, x, a.Timeout)
 		out.Response = nil

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,12 +49,19 @@ func (x *exchange) attach(ctx context.Context) context.Context {
 	})
 }
 
+// invitesRepeats reports whether a header makes net/http repeat the request, of
+// whatever method, when its connection breaks.
+func invitesRepeats(name string) bool {
+	return strings.EqualFold(name, "Idempotency-Key") || strings.EqualFold(name, "X-Idempotency-Key")
+}
+
 // begin notes that a request begins, the attempt's or one that follows a
-// redirect: the timings are those of the last one.
-func (x *exchange) begin(method string) {
+// redirect: the timings are those of the last one. Repeatable is one with a
+// header that invites repeats.
+func (x *exchange) begin(method string, repeatable bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.atMostOnce = method == http.MethodGet || method == http.MethodHead
+	x.atMostOnce = method == http.MethodGet || method == http.MethodHead || repeatable
 	x.dnsStart, x.connectStart, x.ready, x.first = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	x.wrote, x.timings = false, job.Timings{}
 }

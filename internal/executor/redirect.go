@@ -36,7 +36,9 @@ func onRedirect(req *http.Request, via []*http.Request) error {
 	if leaves(first.URL, req, via[1:]) {
 		dropSecrets(req.Header)
 	}
-	exchangeOf(req.Context()).begin(req.Method)
+	_, repeatable := req.Header["Idempotency-Key"]
+	_, alsoRepeatable := req.Header["X-Idempotency-Key"]
+	exchangeOf(req.Context()).begin(req.Method, repeatable || alsoRepeatable)
 	return nil
 }
 

@@ -53,6 +53,13 @@ func (g *Group) Go(f func(ctx context.Context) error) {
 // Done is closed when the group's goroutines are to end, for whatever reason.
 func (g *Group) Done() <-chan struct{} { return g.ctx.Done() }
 
+// Err is the first error so far; nil if there was none. It does not wait.
+func (g *Group) Err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err
+}
+
 // Cancel asks the goroutines to end and does not wait for it.
 func (g *Group) Cancel() { g.cancel() }
 

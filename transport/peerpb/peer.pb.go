@@ -851,6 +851,7 @@ type Greeting struct {
 	LogVersion    int64                  `protobuf:"varint,9,opt,name=log_version,json=logVersion,proto3" json:"log_version,omitempty"`
 	AppliedIndex  uint64                 `protobuf:"varint,10,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
 	OpenAttempts  int64                  `protobuf:"varint,11,opt,name=open_attempts,json=openAttempts,proto3" json:"open_attempts,omitempty"`
+	Candidates    []string               `protobuf:"bytes,12,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -960,6 +961,13 @@ func (x *Greeting) GetOpenAttempts() int64 {
 		return x.OpenAttempts
 	}
 	return 0
+}
+
+func (x *Greeting) GetCandidates() []string {
+	if x != nil {
+		return x.Candidates
+	}
+	return nil
 }
 
 type Error struct {
@@ -1148,7 +1156,7 @@ const file_transport_peerpb_peer_proto_rawDesc = "" +
 	"\bOutcomes\x125\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x19.cronraft.peer.v1.OutcomeR\boutcomes\"&\n" +
 	"\x0eReadIndexReply\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"\xd8\x02\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"\xf8\x02\n" +
 	"\bGreeting\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x01 \x01(\tR\tclusterId\x12\x17\n" +
@@ -1163,7 +1171,10 @@ const file_transport_peerpb_peer_proto_rawDesc = "" +
 	"logVersion\x12#\n" +
 	"\rapplied_index\x18\n" +
 	" \x01(\x04R\fappliedIndex\x12#\n" +
-	"\ropen_attempts\x18\v \x01(\x03R\fopenAttempts\"k\n" +
+	"\ropen_attempts\x18\v \x01(\x03R\fopenAttempts\x12\x1e\n" +
+	"\n" +
+	"candidates\x18\f \x03(\tR\n" +
+	"candidates\"k\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x124\n" +
