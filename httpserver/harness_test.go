@@ -75,7 +75,7 @@ func start(t *testing.T, node string, b *backend, edit ...func(*Config)) *testSe
 		e(&c)
 	}
 	var err error
-	if s.Server, err = New(c); err != nil {
+	if s.Server, err = New(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return s.listener.Dial() }}

@@ -45,8 +45,9 @@ type Server struct {
 	abort context.CancelFunc
 }
 
-// New makes a server that does not listen yet.
-func New(c Config) (*Server, error) {
+// New makes a server that does not listen yet. Its requests have the values of ctx
+// and end with the server, not with ctx.
+func New(ctx context.Context, c Config) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -57,9 +58,7 @@ func New(c Config) (*Server, error) {
 		metrics: fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(c.Gatherer, promhttp.HandlerOpts{})),
 		page:    dashboard.Load(),
 	}
-	// The server owns its requests as a group owns its goroutines: they end with it and
-	// with no caller's context.
-	s.ctx, s.abort = context.WithCancel(context.Background())
+	s.ctx, s.abort = context.WithCancel(context.WithoutCancel(ctx))
 	s.api = s.routes()
 	s.http = &fasthttp.Server{
 		Handler:                      s.handle,

@@ -189,7 +189,7 @@ func TestConfig_Validate(t *testing.T) {
 	} {
 		c := whole
 		edit(&c)
-		if _, err := New(c); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := New(t.Context(), c); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -245,7 +245,7 @@ func TestServe_AfterShutdown(t *testing.T) {
 	t.Parallel()
 	c := (&backend{store: newStore()}).config("n1")
 	c.Gatherer = prometheus.NewRegistry()
-	s, err := New(c)
+	s, err := New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestServe_ListenerFails(t *testing.T) {
 	t.Parallel()
 	c := (&backend{store: newStore()}).config("n1")
 	c.Gatherer = prometheus.NewRegistry()
-	s, err := New(c)
+	s, err := New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

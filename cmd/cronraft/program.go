@@ -49,7 +49,7 @@ func startProgram(ctx context.Context, o *options, key *secret.Cluster, rootKey 
 	if err := p.startNode(ctx, key, rootKey, registry); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	if err := p.startAPI(listener, registry); err != nil {
+	if err := p.startAPI(ctx, listener, registry); err != nil {
 		return nil, errors.Join(err, listener.Close(), p.node.Kill())
 	}
 	return p, nil
@@ -107,8 +107,8 @@ func (p *program) nodeConfig(key *secret.Cluster, rootKey string, registry *prom
 	}, nil
 }
 
-func (p *program) startAPI(listener net.Listener, registry *prometheus.Registry) (err error) {
-	p.api, err = httpserver.New(httpserver.Config{
+func (p *program) startAPI(ctx context.Context, listener net.Listener, registry *prometheus.Registry) (err error) {
+	p.api, err = httpserver.New(ctx, httpserver.Config{
 		NodeID: p.options.nodeID,
 		Jobs:   p.node.Jobs(), Executions: p.node.Executions(), Keys: p.node.Keys(),
 		Consistency: p.node, Forwarder: p.node, Cluster: clusterView{p.node},
