@@ -193,7 +193,7 @@ func TestConfig_Validate(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := New(whole); err != nil {
+	if _, err := New(t.Context(), whole); err != nil {
 		t.Error(err)
 	}
 }
