@@ -190,7 +190,7 @@ func TestWipedSeed(t *testing.T) {
 	poll(ctx, t, "b and c are voters", func() bool {
 		return roleOf(ctx, t, nodeA, "b") == "FOLLOWER" && roleOf(ctx, t, nodeA, "c") == "FOLLOWER"
 	})
-	kept := createPaused(ctx, t, nodeA)
+	kept := createPaused(ctx, t, nodeA, nodeB, nodeC)
 	untilReady(ctx, t, nodeB)
 	if err := nodeA.Kill(); err != nil {
 		t.Fatal(err)
@@ -231,17 +231,26 @@ func startWith(ctx context.Context, t *testing.T, cfg node.Config) *node.Node {
 	return n
 }
 
-func createPaused(ctx context.Context, t *testing.T, n *node.Node) job.Job {
+// createPaused makes a job through whichever of the nodes leads.
+func createPaused(ctx context.Context, t *testing.T, nodes ...*node.Node) job.Job {
 	t.Helper()
-	by, err := n.Keys().Authenticate(ctx, rootKey)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := secondJob()
 	s.State = job.Paused
-	j, err := n.Jobs().Create(ctx, by, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return j
+	var made job.Job
+	poll(ctx, t, "one of the nodes leads and creates a job", func() bool {
+		for _, n := range nodes {
+			by, err := n.Keys().Authenticate(ctx, rootKey)
+			if err == nil {
+				made, err = n.Jobs().Create(ctx, by, s)
+			}
+			if err == nil {
+				return true
+			}
+			if !errors.Is(err, job.ErrNotLeader) {
+				t.Fatal(err)
+			}
+		}
+		return false
+	})
+	return made
 }

@@ -139,15 +139,17 @@ func (n *Node) openRaft(parts Parts) (err error) {
 		return err
 	}
 	logs = failingLog{logs, n.fail}
-	if parts.Raft != nil {
-		n.raft, err = startRaft(n.cfg, n.store, logs, parts.Raft)
-		n.closers = append(n.closers, func() error { return n.closeRaft(parts.Raft) })
-		return err
-	}
-	streams := newRaftTransport(raftStream{Stream: n.port.Raft(), clusterID: n.store.ClusterID, logger: n.logger}, n.cfg.Logger)
-	n.raft, err = startRaft(n.cfg, n.store, logs, streams)
-	n.closers = append(n.closers, func() error { return n.closeRaft(streams) })
+	t := newPlainTransport(n.raftTransport(parts))
+	n.raft, err = startRaft(n.cfg, n.store, logs, t)
+	n.closers = append(n.closers, func() error { return n.closeRaft(t) })
 	return err
+}
+
+func (n *Node) raftTransport(parts Parts) raftTransport {
+	if parts.Raft != nil {
+		return parts.Raft
+	}
+	return newRaftTransport(raftStream{Stream: n.port.Raft(), clusterID: n.store.ClusterID, logger: n.logger}, n.cfg.Logger)
 }
 
 // nodeIDKey is where raft's stable store keeps whose it is.

@@ -64,7 +64,7 @@ func raftConfig(c Config) *raft.Config {
 
 // startRaft restores a snapshot that is ahead of the store before raft, which
 // would believe it restored, gets to see it (rule D1).
-func startRaft(c Config, store *fsm.Store, logs LogStore, t raftTransport) (*raft.Raft, error) {
+func startRaft(c Config, store *fsm.Store, logs LogStore, t *plainTransport) (*raft.Raft, error) {
 	if err := store.RecoverSnapshot(); err != nil {
 		return nil, fmt.Errorf("recover the newest snapshot: %w", err)
 	}
@@ -72,31 +72,12 @@ func startRaft(c Config, store *fsm.Store, logs LogStore, t raftTransport) (*raf
 	if err != nil {
 		return nil, fmt.Errorf("cache the raft log: %w", err)
 	}
-	r, err := raft.NewRaft(raftConfig(c), store, cached, logs, store.Snapshots(), plainTransport{t})
+	r, err := raft.NewRaft(raftConfig(c), store, cached, logs, store.Snapshots(), t)
 	if err != nil {
 		return nil, fmt.Errorf("start raft (if the data directory is damaged, stop, remove it and rejoin): %w", err)
 	}
+	t.serve(r)
 	return r, nil
-}
-
-// raftTransport is what both raft's network and its in-memory transport are.
-type raftTransport interface {
-	raft.Transport
-	raft.WithPreVote
-}
-
-// plainTransport is a raft transport without two of raft's short cuts.
-type plainTransport struct{ raftTransport }
-
-// SetHeartbeatHandler does nothing: heartbeats go through raft's main loop, since
-// the races of their fast path can make logs diverge (rule D23).
-func (plainTransport) SetHeartbeatHandler(func(raft.RPC)) {}
-
-// AppendEntriesPipeline refuses: raft then sends one request at a time. When a
-// follower rejects a pipelined request, raft 1.7.3 may wait for ever to send the
-// next one, which starves that follower and makes Shutdown hang.
-func (plainTransport) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
-	return nil, raft.ErrPipelineReplicationNotSupported
 }
 
 func newRaftTransport(streams raft.StreamLayer, logger *slog.Logger) *raft.NetworkTransport {

@@ -1,0 +1,72 @@
+package node
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// awayTransport fails until the follower is back.
+type awayTransport struct {
+	raftTransport
+	back  time.Time
+	calls int
+}
+
+func (a *awayTransport) AppendEntries(raft.ServerID, raft.ServerAddress, *raft.AppendEntriesRequest, *raft.AppendEntriesResponse) error {
+	a.calls++
+	if time.Now().Before(a.back) {
+		return errors.New("connection refused")
+	}
+	return nil
+}
+
+func (a *awayTransport) Close() error { return nil }
+
+func TestPlainTransport_WaitsForAFollower(t *testing.T) {
+	entries := &raft.AppendEntriesRequest{Term: 3, PrevLogEntry: 7}
+	for name, tc := range map[string]struct {
+		args   *raft.AppendEntriesRequest
+		wanted bool
+		fails  bool
+		within time.Duration
+	}{
+		"entries":                 {entries, true, false, time.Minute + reachPause},
+		"a heartbeat":             {&raft.AppendEntriesRequest{Term: 3}, true, true, 0},
+		"entries nobody wants":    {entries, false, true, 0},
+		"entries of another term": {&raft.AppendEntriesRequest{Term: 2, PrevLogEntry: 7}, true, true, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			p := newPlainTransport(&awayTransport{back: began.Add(time.Minute)})
+			wants := func(_ raft.ServerID, term uint64) bool { return tc.wanted && term == 3 }
+			p.wants.Store(&wants)
+			err := p.AppendEntries("n2", "addr", tc.args, &raft.AppendEntriesResponse{})
+			if (err != nil) != tc.fails || time.Since(began) > tc.within {
+				t.Errorf("%s: %v after %v", name, err, time.Since(began))
+			}
+		})
+	}
+}
+
+func TestPlainTransport_CloseEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlainTransport(&awayTransport{back: time.Now().Add(time.Hour)})
+		wants := func(raft.ServerID, uint64) bool { return true }
+		p.wants.Store(&wants)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- p.AppendEntries("n2", "addr", &raft.AppendEntriesRequest{Term: 3, PrevLogEntry: 7}, &raft.AppendEntriesResponse{})
+		}()
+		time.Sleep(time.Second)
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err == nil {
+			t.Error("a call to a follower that is away succeeded")
+		}
+	})
+}
