@@ -134,7 +134,7 @@ func (n *Node) rejoin(ctx context.Context) error {
 		case <-timer.C:
 		}
 		if len(n.cfg.Join) > 0 && len(n.gossip.neighbours()) < n.expectedNodes() {
-			if err := n.gossip.join(n.cfg.Join); err != nil && len(n.gossip.neighbours()) < 2 && time.Since(told) > joinComplaint {
+			if err := n.gossip.join(n.cfg.Join); err != nil && n.isAlone() && time.Since(told) > joinComplaint {
 				told = time.Now()
 				n.logger.Warn("no address to join let this node in: is a node running there, and has it the same cluster secret?",
 					"join", n.cfg.Join, "err", err)
@@ -146,6 +146,9 @@ func (n *Node) rejoin(ctx context.Context) error {
 		wait = min(2*wait, n.cfg.Timing.Rejoin)
 	}
 }
+
+// isAlone reports whether no other node is seen, and this one should see some.
+func (n *Node) isAlone() bool { return len(n.gossip.neighbours()) < 2 && !n.draining.Load() }
 
 // expectedNodes is how many nodes gossip should show: the members, or those
 // expected before there are any. A lone joiner expects at least one other.

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,6 +78,37 @@ func TestRollingRestart(t *testing.T) {
 	}
 	checkDuplicates(t, target.Deliveries())
 	checkSameState(ctx, t, c, jobs)
+}
+
+// TestServer_NameConflict starts a fourth server under the name of another: it
+// stops by itself, says why, and exits with an error. The cluster does not mind.
+func TestServer_NameConflict(t *testing.T) {
+	t.Parallel()
+	ctx, c := startCluster(t)
+	args := append(c.Node(1).Flags(), "--data-dir", t.TempDir(), "--http-addr", "127.0.0.1:0", "--bootstrap-expect", "1")
+	for _, flag := range []string{"--peer-addr", "--gossip-addr"} {
+		args = append(args, flag, freeAddr(t))
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "--node-id") {
+		t.Errorf("ended with %v:\n%s", err, out)
+	}
+	for i := range c.Len() {
+		ready(ctx, t, c, i)
+	}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // TestWipedNode removes a node's data: it rejoins and gets a checkpoint

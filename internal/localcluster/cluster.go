@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -113,6 +114,9 @@ func freePorts(count int) ([]string, error) {
 	}
 	return addrs, nil
 }
+
+// Flags are the arguments that the node is started with.
+func (n *Node) Flags() []string { return slices.Clone(n.flags) }
 
 // Len is how many nodes there are.
 func (c *Cluster) Len() int { return len(c.nodes) }
