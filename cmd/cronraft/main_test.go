@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,12 +70,20 @@ func startTarget(t *testing.T, answer http.HandlerFunc) *localcluster.Target {
 }
 
 // call sends a request and wants the status; it decodes data into out unless out
-// is nil.
+// is nil. While nobody leads, which a busy machine may cause at any time, it tries
+// again, as a user would.
 func call(ctx context.Context, t *testing.T, c *localcluster.Cluster, node int, method, path, body string, want int, out any) localcluster.Answer {
 	t.Helper()
-	answer, err := c.Call(ctx, node, method, path, body)
+	var answer localcluster.Answer
+	err := c.Until(ctx, func() bool {
+		var err error
+		if answer, err = c.Call(ctx, node, method, path, body); err != nil {
+			t.Fatalf("%s %s on node %d: %v", method, path, node, err)
+		}
+		return answer.Status != http.StatusServiceUnavailable || !strings.Contains(string(answer.Body), `"no_leader"`)
+	})
 	if err != nil {
-		t.Fatalf("%s %s on node %d: %v", method, path, node, err)
+		t.Fatalf("%s %s on node %d: no leader: %v", method, path, node, err)
 	}
 	if answer.Status != want {
 		t.Fatalf("%s %s on node %d: status %d, want %d: %s", method, path, node, answer.Status, want, answer.Body)
