@@ -138,7 +138,13 @@ func callAssign(ctx context.Context, t *testing.T, cfg node.Config, goOn chan st
 	}
 	port := transport.NewPort(ctx, transport.PortConfig{Listener: listener, TLS: security})
 	defer port.Close()
-	client := transport.NewClient(ctx, transport.ClientConfig{Dial: port.Calls().DialContext})
+	client := transport.NewClient(ctx, transport.ClientConfig{Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+		c, err := port.Calls().DialContext(ctx, addr)
+		if err == nil {
+			_, err = c.Write([]byte{0}) // of no cluster
+		}
+		return c, err
+	}})
 	defer client.Close()
 	time.AfterFunc(200*time.Millisecond, func() { close(goOn) })
 	_, err = client.Assign(ctx, cfg.PeerAddr, job.Batch{Term: 1})
@@ -169,8 +175,9 @@ func TestTerm_BeginsOnceItCan(t *testing.T) {
 }
 
 // TestWipedSeed founds a cluster with one node, lets two others join, and starts
-// the first one again with an empty disk: the cluster that it founds by mistake
-// and the old one never mix.
+// the first one again with an empty disk. Either the others find it before it has
+// elected itself, and it is one of them again; or it founds another cluster by
+// mistake, and the two never mix.
 func TestWipedSeed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -201,8 +208,19 @@ func TestWipedSeed(t *testing.T) {
 	nodeA = startWith(ctx, t, a)
 	defer nodeA.Kill()
 	untilReady(ctx, t, nodeA)
-	mistaken := createPaused(ctx, t, nodeA)
-
+	var mistaken job.Job
+	rejoined := false
+	poll(ctx, t, "the wiped node is in one of the clusters", func() bool {
+		_, err := nodeA.Jobs().Get(ctx, "", kept.ID)
+		rejoined = err == nil
+		if !rejoined {
+			mistaken, err = tryCreatePaused(ctx, nodeA)
+		}
+		return err == nil
+	})
+	if rejoined {
+		return
+	}
 	untilReady(ctx, t, nodeB)
 	untilReady(ctx, t, nodeC)
 	for name, n := range map[string]*node.Node{"b": nodeB, "c": nodeC} {
@@ -234,16 +252,11 @@ func startWith(ctx context.Context, t *testing.T, cfg node.Config) *node.Node {
 // createPaused makes a job through whichever of the nodes leads.
 func createPaused(ctx context.Context, t *testing.T, nodes ...*node.Node) job.Job {
 	t.Helper()
-	s := secondJob()
-	s.State = job.Paused
 	var made job.Job
 	poll(ctx, t, "one of the nodes leads and creates a job", func() bool {
 		for _, n := range nodes {
-			by, err := n.Keys().Authenticate(ctx, rootKey)
-			if err == nil {
-				made, err = n.Jobs().Create(ctx, by, s)
-			}
-			if err == nil {
+			var err error
+			if made, err = tryCreatePaused(ctx, n); err == nil {
 				return true
 			}
 			if !errors.Is(err, job.ErrNotLeader) {
@@ -253,4 +266,14 @@ func createPaused(ctx context.Context, t *testing.T, nodes ...*node.Node) job.Jo
 		return false
 	})
 	return made
+}
+
+func tryCreatePaused(ctx context.Context, n *node.Node) (job.Job, error) {
+	by, err := n.Keys().Authenticate(ctx, rootKey)
+	if err != nil {
+		return job.Job{}, err
+	}
+	s := secondJob()
+	s.State = job.Paused
+	return n.Jobs().Create(ctx, by, s)
 }

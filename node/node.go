@@ -30,6 +30,7 @@ type Node struct {
 	incarnation uint64
 
 	store    *fsm.Store
+	cluster  *clusterName
 	raft     *raft.Raft
 	log      *submitter
 	gossip   *gossip
@@ -67,7 +68,9 @@ func Start(ctx context.Context, cfg Config, parts Parts) (*Node, error) {
 	if err := n.build(ctx, parts); err != nil {
 		return nil, errors.Join(err, n.Kill())
 	}
-	n.group.Go(func(context.Context) error { return n.server.Serve(n.port.Calls()) })
+	n.group.Go(func(context.Context) error {
+		return n.server.Serve(newPeerStream(n.port.Calls(), n.cluster, n.logger))
+	})
 	n.group.Go(n.executor.Run)
 	n.group.Go(n.terms.run)
 	n.group.Go(n.followLeader)
@@ -98,7 +101,7 @@ func (n *Node) openStore(parts Parts) error {
 	if err != nil {
 		return fmt.Errorf("is another process using this data directory? %w", err)
 	}
-	n.store = store
+	n.store, n.cluster = store, &clusterName{read: store.ClusterID}
 	n.closers = append(n.closers, store.Close)
 	return nil
 }
@@ -120,7 +123,8 @@ func (n *Node) openPeers(ctx context.Context, parts Parts) error {
 	if err := n.openRaft(parts); err != nil {
 		return err
 	}
-	n.calls = transport.NewClient(ctx, transport.ClientConfig{Dial: n.port.Calls().DialContext})
+	calls := newPeerStream(n.port.Calls(), n.cluster, n.logger)
+	n.calls = transport.NewClient(ctx, transport.ClientConfig{Dial: calls.DialContext})
 	n.closers = append(n.closers, n.calls.Close)
 	n.server = transport.NewServer(ctx, peerHandler{n}, n.cfg.Logger)
 	n.closers = append(n.closers, n.server.Close)
@@ -149,17 +153,23 @@ func (n *Node) raftTransport(parts Parts) raftTransport {
 	if parts.Raft != nil {
 		return parts.Raft
 	}
-	return newRaftTransport(raftStream{Stream: n.port.Raft(), clusterID: n.store.ClusterID, logger: n.logger}, n.cfg.Logger)
+	return newRaftTransport(raftStream{newPeerStream(n.port.Raft(), n.cluster, n.logger)}, n.cfg.Logger)
 }
 
 // nodeIDKey is where raft's stable store keeps whose it is.
 var nodeIDKey = []byte("cronraft-node-id")
 
+// keyNotFound is what a stable store says of a key it does not have; raft goes by
+// the same words.
+const keyNotFound = "not found"
+
 // claim makes a log the named node's. Raft goes by the name: under another one
 // this node would be a stranger to its own cluster.
 func claim(logs LogStore, id string) error {
-	// A store that has no such key says so with an error of its own kind.
-	owner, _ := logs.Get(nodeIDKey)
+	owner, err := logs.Get(nodeIDKey)
+	if err != nil && err.Error() != keyNotFound {
+		return fmt.Errorf("read whose the data directory is: %w", err)
+	}
 	if len(owner) > 0 && string(owner) != id {
 		return fmt.Errorf("the data directory belongs to node %q, not %q: start it with its own --node-id, or give this one another --data-dir", owner, id)
 	}
@@ -222,7 +232,7 @@ func (n *Node) giveWay(ctx context.Context) error {
 func (n *Node) Drain(ctx context.Context) error {
 	n.draining.Store(true)
 	if n.raft.State() == raft.Leader {
-		n.handOver()
+		n.handOver(ctx)
 	}
 	if err := n.executor.Drain(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
@@ -232,7 +242,7 @@ func (n *Node) Drain(ctx context.Context) error {
 
 // handOver makes another voter lead: one that gossip believes to be alive, since
 // raft itself would choose by log and might choose a dead one.
-func (n *Node) handOver() {
+func (n *Node) handOver(ctx context.Context) {
 	servers := n.raft.GetConfiguration()
 	if servers.Error() != nil {
 		return
@@ -245,11 +255,29 @@ func (n *Node) handOver() {
 		if s.Suffrage != raft.Voter || !alive[s.ID] {
 			continue
 		}
-		err := n.raft.LeadershipTransferToServer(s.ID, s.Address).Error()
+		err := n.handOverTo(ctx, s)
 		if err == nil {
 			return
 		}
 		n.logger.Info("a node did not take over leadership", "peer", s.ID, "err", err)
+	}
+}
+
+// handOverTo makes the server lead if it answers. Raft refuses while an earlier
+// try is not quite over.
+func (n *Node) handOverTo(ctx context.Context, s raft.Server) error {
+	if _, err := n.greet(ctx, s); err != nil {
+		return err
+	}
+	for {
+		err := n.raft.LeadershipTransferToServer(s.ID, s.Address).Error()
+		if !errors.Is(err, raft.ErrLeadershipTransferInProgress) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryInterval):
+		}
 	}
 }
 

@@ -12,6 +12,10 @@ import (
 // answer.
 const reachPause = 200 * time.Millisecond
 
+// patience bounds the tries of one request: raft looks after other things between
+// two requests.
+const patience = time.Minute
+
 // raftTransport is what both raft's network and its in-memory transport are.
 type raftTransport interface {
 	raft.Transport
@@ -25,7 +29,7 @@ type plainTransport struct {
 	raftTransport
 	// wants reports whether the leader of the term still has entries for the
 	// server. It is set once raft runs.
-	wants  atomic.Pointer[func(id raft.ServerID, term uint64) bool]
+	wants  atomic.Pointer[func(id raft.ServerID, target raft.ServerAddress, term uint64) bool]
 	ending chan struct{}
 	once   sync.Once
 }
@@ -36,19 +40,20 @@ func newPlainTransport(t raftTransport) *plainTransport {
 
 // serve tells the transport whose it is.
 func (t *plainTransport) serve(r *raft.Raft) {
-	wants := func(id raft.ServerID, term uint64) bool {
-		return r.State() == raft.Leader && r.CurrentTerm() == term && isMember(r, id)
+	wants := func(id raft.ServerID, target raft.ServerAddress, term uint64) bool {
+		return r.State() == raft.Leader && r.CurrentTerm() == term && isMember(r, id, target)
 	}
 	t.wants.Store(&wants)
 }
 
-func isMember(r *raft.Raft, id raft.ServerID) bool {
+// isMember reports whether the server is one, and still at that address.
+func isMember(r *raft.Raft, id raft.ServerID, target raft.ServerAddress) bool {
 	future := r.GetConfiguration()
 	if future.Error() != nil {
 		return false
 	}
 	for _, s := range future.Configuration().Servers {
-		if s.ID == id {
+		if s.ID == id && s.Address == target {
 			return true
 		}
 	}
@@ -72,7 +77,7 @@ func (*plainTransport) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) 
 // with it. Heartbeats are sent once.
 func (t *plainTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	err := t.raftTransport.AppendEntries(id, target, args, resp)
-	for err != nil && !isHeartbeat(args) && t.isWanted(id, args.Term) {
+	for until := time.Now().Add(patience); err != nil && time.Now().Before(until) && !isHeartbeat(args) && t.isWanted(id, target, args.Term); {
 		select {
 		case <-t.ending:
 			return err
@@ -83,9 +88,9 @@ func (t *plainTransport) AppendEntries(id raft.ServerID, target raft.ServerAddre
 	return err
 }
 
-func (t *plainTransport) isWanted(id raft.ServerID, term uint64) bool {
+func (t *plainTransport) isWanted(id raft.ServerID, target raft.ServerAddress, term uint64) bool {
 	wants := t.wants.Load()
-	return wants != nil && (*wants)(id, term)
+	return wants != nil && (*wants)(id, target, term)
 }
 
 // isHeartbeat tells raft's heartbeats by what they lack, as raft does.

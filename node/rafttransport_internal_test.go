@@ -34,15 +34,20 @@ func TestPlainTransport_WaitsForAFollower(t *testing.T) {
 		fails  bool
 		within time.Duration
 	}{
-		"entries":                 {entries, true, false, time.Minute + reachPause},
+		"entries":                 {entries, true, false, 30*time.Second + reachPause},
+		"entries for too long":    {&raft.AppendEntriesRequest{Term: 3, PrevLogEntry: 8}, true, true, patience + reachPause},
 		"a heartbeat":             {&raft.AppendEntriesRequest{Term: 3}, true, true, 0},
 		"entries nobody wants":    {entries, false, true, 0},
 		"entries of another term": {&raft.AppendEntriesRequest{Term: 2, PrevLogEntry: 7}, true, true, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
-			p := newPlainTransport(&awayTransport{back: began.Add(time.Minute)})
-			wants := func(_ raft.ServerID, term uint64) bool { return tc.wanted && term == 3 }
+			away := 30 * time.Second
+			if tc.args.PrevLogEntry == 8 {
+				away = time.Hour
+			}
+			p := newPlainTransport(&awayTransport{back: began.Add(away)})
+			wants := func(_ raft.ServerID, _ raft.ServerAddress, term uint64) bool { return tc.wanted && term == 3 }
 			p.wants.Store(&wants)
 			err := p.AppendEntries("n2", "addr", tc.args, &raft.AppendEntriesResponse{})
 			if (err != nil) != tc.fails || time.Since(began) > tc.within {
@@ -55,7 +60,7 @@ func TestPlainTransport_WaitsForAFollower(t *testing.T) {
 func TestPlainTransport_CloseEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlainTransport(&awayTransport{back: time.Now().Add(time.Hour)})
-		wants := func(raft.ServerID, uint64) bool { return true }
+		wants := func(raft.ServerID, raft.ServerAddress, uint64) bool { return true }
 		p.wants.Store(&wants)
 		ended := make(chan error, 1)
 		go func() {
