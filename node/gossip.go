@@ -48,9 +48,9 @@ type gossip struct {
 	changed chan struct{}
 	// patience bounds how long to wait until others have heard something.
 	patience time.Duration
-	// conflict carries the error of a node that has to give way to another of
-	// the same name.
-	conflict chan error
+	// conflict carries the card of an older node of the same name, to which this
+	// one has to give way if it still lives.
+	conflict chan card
 
 	// mu guards own, the card this node shows, and others, by name, this node
 	// included.
@@ -62,7 +62,7 @@ type gossip struct {
 func newGossip(c Config, t memberlist.Transport, own card) (*gossip, error) {
 	g := &gossip{
 		id: c.ID, own: own, others: map[string]neighbour{}, logger: c.Logger.With("component", "gossip"),
-		changed: make(chan struct{}, 1), patience: 2 * c.Timing.Gossip, conflict: make(chan error, 1),
+		changed: make(chan struct{}, 1), patience: 2 * c.Timing.Gossip, conflict: make(chan card, 1),
 	}
 	host, port, err := splitHostPort(c.GossipAddr)
 	if err != nil {
@@ -181,7 +181,8 @@ func (g *gossip) NotifyLeave(m *memberlist.Node) {
 }
 
 // NotifyConflict is called when two nodes claim one name: the one that started
-// later gives way (rule D20).
+// later has to give way (rule D20). The other may also be an earlier life of this
+// one, at another address, that gossip has not given up yet.
 func (g *gossip) NotifyConflict(_, other *memberlist.Node) {
 	var theirs card
 	if other.Name != g.id || json.Unmarshal(other.Meta, &theirs) != nil {
@@ -194,7 +195,7 @@ func (g *gossip) NotifyConflict(_, other *memberlist.Node) {
 		return
 	}
 	select {
-	case g.conflict <- fmt.Errorf("another node at %s already uses the id %q: give this one another --node-id", other.Address(), g.id):
+	case g.conflict <- theirs:
 	default:
 	}
 }

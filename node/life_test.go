@@ -277,3 +277,33 @@ func tryCreatePaused(ctx context.Context, n *node.Node) (job.Job, error) {
 	s.State = job.Paused
 	return n.Jobs().Create(ctx, by, s)
 }
+
+// TestMove_OfAVoter starts a voter again under another address, while the leader
+// tries to reach it under the old one: it gets its entries there.
+func TestMove_OfAVoter(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	gossip, key := freeAddr(t), testSecret(t, "j")
+	// Gossip takes a name at another address once it has given up the old one.
+	quick := node.Timing{Gossip: 200 * time.Millisecond, Rejoin: time.Second}
+	first := startAt(ctx, t, gossip, node.Config{ID: "first", DataDir: t.TempDir(), RootKey: rootKey, Secret: key, Timing: quick})
+	defer first.Kill()
+	untilReady(ctx, t, first)
+	second := realNode(ctx, t, node.Config{ID: "second", DataDir: t.TempDir(), Secret: key, Join: []string{gossip}, Timing: quick})
+	defer second.Kill()
+	moving := node.Config{ID: "third", DataDir: t.TempDir(), Secret: key, Join: []string{gossip}, Timing: quick}
+	third := realNode(ctx, t, moving)
+	poll(ctx, t, "three voters", func() bool {
+		return roleOf(ctx, t, first, "second") == "FOLLOWER" && roleOf(ctx, t, first, "third") == "FOLLOWER"
+	})
+	if err := third.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	made := createPaused(ctx, t, first, second)
+	third = realNode(ctx, t, moving) // at other addresses
+	defer third.Kill()
+	untilReady(ctx, t, third)
+	if _, err := third.Jobs().Get(ctx, "", made.ID); err != nil {
+		t.Errorf("the node that moved lacks a job: %v", err)
+	}
+}

@@ -216,14 +216,26 @@ func (n *Node) fail(err error) {
 	n.group.Go(func(context.Context) error { return err })
 }
 
-// giveWay stops a node whose name another one had first.
+// giveWay stops a node whose name another one had first, if that one answers.
 func (n *Node) giveWay(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-n.gossip.conflict:
-		return err
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case other := <-n.gossip.conflict:
+			if n.lives(ctx, other) {
+				return fmt.Errorf("another node at %s already uses the id %q: give this one another --node-id", other.PeerAddr, n.cfg.ID)
+			}
+		}
 	}
+}
+
+// lives reports whether the node of the card answers.
+func (n *Node) lives(ctx context.Context, c card) bool {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	hello, err := n.calls.Hello(ctx, c.PeerAddr, n.greeting())
+	return err == nil && hello.NodeID == n.cfg.ID && hello.Incarnation == c.Incarnation
 }
 
 // Drain prepares a stop without harm: it hands leadership on, asks for no new

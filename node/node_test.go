@@ -55,8 +55,8 @@ func untilReady(ctx context.Context, t *testing.T, n *node.Node) {
 		if err == nil {
 			return
 		}
-		if ctx.Err() != nil {
-			t.Fatalf("not ready: %v", err)
+		if ctx.Err() != nil || n.Err() != nil {
+			t.Fatalf("not ready: %v, %v", err, n.Err())
 		}
 	}
 }
