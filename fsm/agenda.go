@@ -65,11 +65,3 @@ func (s *Store) AgendaLen() int {
 	defer s.mu.RUnlock()
 	return s.state.agenda.tree.Len()
 }
-
-// NextDue is the earliest slot that waits to be planned; false if there is none.
-func (s *Store) NextDue() (time.Time, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	d, ok := s.state.agenda.tree.Min()
-	return instant(d.at), ok
-}

@@ -28,6 +28,29 @@ func at(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.
 // slotID is the execution of job A's slot at so many seconds.
 func slotID(seconds int) job.ExecutionID { return job.SlotExecution(jobA, at(seconds)) }
 
+// NextDue is the earliest slot that waits to be planned; false if there is none.
+func (s *Store) NextDue() (time.Time, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	d, ok := s.state.agenda.tree.Min()
+	return instant(d.at), ok
+}
+
+// JobCount is how many jobs there are; -1 if they cannot be read.
+func (s *Store) JobCount() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.state.jobCount()
+}
+
+func (st *state) jobCount() int {
+	ids, err := st.jobIDs("", 0, 1<<20)
+	if err != nil {
+		return -1
+	}
+	return len(ids)
+}
+
 // node is a store and the log it was fed.
 type node struct {
 	testing.TB

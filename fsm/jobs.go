@@ -50,7 +50,6 @@ func (t *tx) createJob(at time.Time, j job.Job) job.Item {
 	r := newRow(j.ID, &logpb.JobState{Namespace: j.Namespace})
 	t.define(at, r, j)
 	check("write the state", t.batch.Set(namespaceKey(j.Namespace, j.ID), nil, nil))
-	t.state.jobs++
 	return job.Item{}
 }
 
@@ -109,7 +108,6 @@ func (t *tx) deleteJob(d job.DeleteJob) job.Item {
 		check("write the state", t.batch.DeleteRange(records, afterAll(records), nil))
 	}
 	t.reschedule(r, 0)
-	t.state.jobs--
 	for _, x := range t.state.opens.ofJob(r.id) {
 		t.abort(x)
 	}

@@ -22,7 +22,6 @@ type state struct {
 	db        *pebble.DB
 	applied   uint64
 	clusterID string
-	jobs      int
 	agenda    *agenda
 	opens     *opens
 }
@@ -100,7 +99,7 @@ func (st *state) load() error {
 		return err
 	}
 	st.applied, st.clusterID = applied.GetIndex(), cluster.GetId()
-	if err := st.loadJobs(); err != nil {
+	if err := st.loadAgenda(); err != nil {
 		return err
 	}
 	return st.scan(openPrefix, func(key, value []byte) error {
@@ -110,16 +109,15 @@ func (st *state) load() error {
 	})
 }
 
-// loadJobs counts the jobs and makes the agenda. It is what a start waits for,
+// loadAgenda makes the agenda. It is what a start waits for,
 // so it reuses what it decodes into.
-func (st *state) loadJobs() error {
+func (st *state) loadAgenda() error {
 	var entries []due
 	var p logpb.JobState
 	err := st.scan(statePrefix, func(key, value []byte) error {
 		if err := proto.Unmarshal(value, &p); err != nil {
 			return fmt.Errorf("decode the state of %v: %w", jobOf(key), err)
 		}
-		st.jobs++
 		if at := dueOf(&p); at != 0 {
 			entries = append(entries, due{at, jobOf(key)})
 		}

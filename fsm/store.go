@@ -144,13 +144,6 @@ func (s *Store) ClusterID() string {
 	return s.state.clusterID
 }
 
-// JobCount is how many jobs there are.
-func (s *Store) JobCount() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.state.jobs
-}
-
 // flush makes all that was applied durable and returns the index of the last
 // entry of it that is known to be.
 func (s *Store) flush() (uint64, error) {

@@ -46,7 +46,7 @@ func (n *node) memory() string {
 			b.WriteString(x.Execution.String() + "\n")
 		}
 	}
-	return b.String() + st.clusterID + string(rune('0'+st.jobs)) + " " + string(rune('0'+st.applied))
+	return b.String() + st.clusterID + string(rune('0'+st.jobCount())) + " " + string(rune('0'+st.applied))
 }
 
 func TestOpen_AfterClose(t *testing.T) {

@@ -15,8 +15,8 @@
 //
 // [Start] opens the store, restores a snapshot that is ahead of it (rule D1),
 // starts raft, gossip and the peer port, and returns. From then on the node
-// follows; whenever raft makes it leader, a term object is built after the
-// barrier and thrown away, with all it started, when leadership ends. Nothing
+// follows; whenever raft makes it leader, it commits that it takes office, builds
+// a term object, and throws that away, with all it started, when leadership ends. Nothing
 // survives a term.
 //
 // # Goroutines
@@ -27,7 +27,9 @@
 //
 // # Failure handling
 //
-// A part that cannot go on (a term that cannot begin, a peer port that closed)
-// ends the group; [Node.Failed] then says why. A store or a log that fails is a
-// panic in the apply loop, because a node that cannot write must not go on.
+// A term that cannot begin or go on hands leadership on, and tries again if
+// nobody takes it. A failed write of raft's log or of the store, a name conflict
+// or a peer port that closed ends the group: [Node.Failed] is closed and
+// [Node.Err] says why. An entry that cannot be applied is a panic: the node must
+// neither skip it nor go on.
 package node

@@ -103,12 +103,3 @@ func issue(template, parent *x509.Certificate, public any, key ed25519.PrivateKe
 	}
 	return x509.ParseCertificate(der)
 }
-
-// PeerID is the ID of the node at the other end of a connection that a
-// configuration of [Cluster.TLS] has verified; empty if none was verified.
-func PeerID(state tls.ConnectionState) string {
-	if len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
-		return ""
-	}
-	return state.VerifiedChains[0][0].Subject.CommonName
-}

@@ -9,6 +9,15 @@ import (
 	"time"
 )
 
+// PeerID is the ID of the node at the other end of a connection that a
+// configuration of [Cluster.TLS] has verified; empty if none was verified.
+func PeerID(state tls.ConnectionState) string {
+	if len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
+		return ""
+	}
+	return state.VerifiedChains[0][0].Subject.CommonName
+}
+
 func config(t *testing.T, c *Cluster, id string) *tls.Config {
 	t.Helper()
 	cfg, err := c.TLS(id, time.Now())
