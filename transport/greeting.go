@@ -24,6 +24,9 @@ type Greeting struct {
 	AppliedIndex uint64
 	// OpenAttempts is how many attempts the node has not ended.
 	OpenAttempts int
+	// Dismissed is a life of the greeted node that the greeter's cluster has
+	// removed: that one has to go. Zero for none.
+	Dismissed uint64
 }
 
 func greetingToWire(g Greeting) *peerpb.Greeting {

@@ -32,6 +32,7 @@ const (
 	memberlist = "github.com/hashicorp/memberlist"
 	pebble     = "github.com/cockroachdb/pebble/v2"
 	pflag      = "github.com/spf13/pflag"
+	porcupine  = "github.com/anishathalye/porcupine"
 	prometheus = "github.com/prometheus/client_golang"
 	protobuf   = "google.golang.org/protobuf"
 	raft       = "github.com/hashicorp/raft"
@@ -61,6 +62,8 @@ var table = map[string]row{
 	"internal/guard": {layer: 0},
 
 	"internal/job":         {layer: 0},
+	"internal/crashpoint":  {layer: 0},
+	"internal/checker":     {layer: 0},
 	"internal/group":       {layer: 0},
 	"internal/secret":      {layer: 0},
 	"fsm/logpb":            {layer: 0, outside: []string{protobuf, "unsafe"}},
@@ -75,12 +78,12 @@ var table = map[string]row{
 
 	"fsm": {
 		layer:   2,
-		imports: []string{"internal/job", "fsm/logpb"},
+		imports: []string{"internal/job", "internal/crashpoint", "fsm/logpb"},
 		outside: []string{raft, pebble, protobuf, btree},
 	},
 	"scheduler": {
 		layer:   2,
-		imports: []string{"internal/job", "internal/cron", "internal/group"},
+		imports: []string{"internal/job", "internal/crashpoint", "internal/cron", "internal/group"},
 		outside: []string{prometheus},
 	},
 	"transport": {
@@ -91,7 +94,7 @@ var table = map[string]row{
 	},
 	"internal/executor": {
 		layer:   2,
-		imports: []string{"internal/job", "internal/group"},
+		imports: []string{"internal/job", "internal/crashpoint", "internal/group"},
 		outside: []string{"net", "net/http", prometheus},
 	},
 
@@ -103,11 +106,11 @@ var table = map[string]row{
 	"node": {
 		layer: 3,
 		imports: []string{
-			"internal/job", "internal/group", "internal/secret",
+			"internal/job", "internal/crashpoint", "internal/group", "internal/secret",
 			"fsm", "scheduler", "transport", "internal/executor",
 		},
 		outside: []string{raft, boltStore, bbolt, hclog, memberlist, pebble + "/vfs", prometheus, "net"},
-		tests:   []string{"transport/memnet"},
+		tests:   []string{"transport/memnet", "internal/checker"},
 	},
 
 	"cmd/cronraft": {
@@ -115,6 +118,11 @@ var table = map[string]row{
 		imports: []string{"internal/receiver", "internal/secret", "scheduler", "node", "httpserver"},
 		outside: []string{cobra, pflag, prometheus, "net", "net/http"},
 		tests:   []string{"internal/localcluster"},
+	},
+	"cmd/failover": {
+		layer:   4,
+		imports: []string{"internal/checker", "internal/localcluster", "internal/group"},
+		outside: []string{porcupine, "net", "net/http", "os/exec"},
 	},
 	"cmd/bench": {
 		layer:   4,

@@ -22,10 +22,20 @@ type Assignment struct {
 
 // Batch is what a leader tells a node in one call. An empty batch renews the
 // lease.
+//
+// A batch rests on an earlier reply of the node, and its lease counts from when
+// the node gave that reply: however long the batch was under way, the node knows
+// by its own clock how old it may be, and the leader by when it got the reply.
+// A batch that rests on no reply of this life, or on one older than the lease, is
+// refused, but for its aborts.
 type Batch struct {
 	Term   uint64
 	Leader string
-	// Lease is how long from its receipt the node may keep requests open without
+	// Incarnation and Token are those of the reply that the batch rests on; zero
+	// before the first.
+	Incarnation uint64
+	Token       uint64
+	// Lease is how long after that reply the node may keep requests open without
 	// another batch; zero does not renew.
 	Lease       time.Duration
 	Assignments []Assignment
@@ -35,7 +45,14 @@ type Batch struct {
 // BatchReply acknowledges a batch: every assignment is now the node's, or
 // refused.
 type BatchReply struct {
-	Incarnation  uint64
+	Incarnation uint64
+	// Token names this reply in the batches that rest on it; never zero.
+	Token uint64
+	// Refused: no assignment was taken and no lease renewed, because the batch
+	// rested on no reply, or on one too old. Send it again, on this one.
+	Refused bool
+	// Clock is the node's wall clock at the reply.
+	Clock        time.Time
 	Open         int // attempts the node has not ended
 	AppliedIndex uint64
 	// Draining asks for no further attempts: the node is about to stop.

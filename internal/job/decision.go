@@ -16,6 +16,11 @@ type Applied struct {
 	WrongTerm bool
 	// Next is where a [Prune] has to go on; zero when it has seen every job.
 	Next ID
+	// More: a [PruneAnswers] has left some.
+	More bool
+	// Answer is the first one's, if the decision repeats a write by its [Once]:
+	// then nothing was changed, and there are no items.
+	Answer []byte
 }
 
 // Item is what one part of a decision came to.
@@ -46,7 +51,20 @@ type TakeOffice struct {
 type PutJobs struct {
 	At   time.Time
 	Jobs []PutJob
+	Once *Once
 }
+
+// Once makes a write that its caller repeats take effect once: the first one's
+// answer is kept for [OnceFor], if no part of the decision was refused. The same
+// key with another request is refused with [ErrIdempotencyMismatch].
+type Once struct {
+	Key     [32]byte // of the caller's namespace and Idempotency-Key
+	Request [32]byte // of everything that makes the request what it is
+	Answer  []byte   // to be given again; never empty
+}
+
+// OnceFor is how long an answer is kept.
+const OnceFor = 24 * time.Hour
 
 // PutJob is one definition. Job's ID, Namespace, KeyID, Spec (headers sealed),
 // CreatedAt and NextRunAt count; Version is the one it replaces, zero to create.
@@ -57,6 +75,11 @@ type PutJob struct {
 	// KeepNextRun keeps the job's NextRunAt as it is when the entry is applied, if
 	// it has one: a plan may have moved it on since the leader read the job.
 	KeepNextRun bool
+	// Due, unless zero, is a slot that is already due and that the change gives up:
+	// ErrStale if the job's NextRunAt is another one. Missed is the gap to record,
+	// from Due on.
+	Due    time.Time
+	Missed Gap
 }
 
 // DeleteJob removes a job with its history and aborts what runs. Version zero
@@ -117,6 +140,18 @@ type Run struct {
 	Execution     ExecutionID
 	// Overlap replaces the job's policy; empty keeps it.
 	Overlap OverlapPolicy
+	Once    *Once
+}
+
+// Cancel ends an open execution as CANCELLED; a request of it that may be open is
+// aborted. CodeNotFound if there is no such execution in the namespace,
+// CodeConflict if it has another terminal result; one that is cancelled already
+// is no error.
+type Cancel struct {
+	At        time.Time
+	Namespace string // empty is any
+	Execution ExecutionID
+	Once      *Once
 }
 
 // Begin starts attempts of PhasePending executions.
@@ -162,10 +197,12 @@ type Outcome struct {
 
 // MarkLost declares attempts LOST: their node is gone, or lives another life. A
 // running one becomes pending at At, at no cost to the retries; an aborting one
-// is over.
+// is over. A running one of Final ends its execution as FAILED with NODE_LOST
+// (AT_MOST_ONCE). The items are those of Attempts, then those of Final.
 type MarkLost struct {
 	At       time.Time
 	Attempts []AttemptRef
+	Final    []AttemptRef
 }
 
 // Prune removes the terminal records older than Before of at most Jobs jobs,
@@ -176,13 +213,35 @@ type Prune struct {
 	Jobs   int
 }
 
-func (Init) decision()       {}
-func (TakeOffice) decision() {}
-func (PutJobs) decision()    {}
-func (DeleteJob) decision()  {}
-func (Plan) decision()       {}
-func (Run) decision()        {}
-func (Begin) decision()      {}
-func (Record) decision()     {}
-func (MarkLost) decision()   {}
-func (Prune) decision()      {}
+// PruneAnswers removes at most Limit of the answers, kept for [Once], that are
+// older than Before, the oldest first.
+type PruneAnswers struct {
+	Before time.Time
+	Limit  int
+}
+
+// RaiseVersion says that every member can read log entries of the version; from
+// then on entries up to it are written. It never goes down.
+type RaiseVersion struct{ Version int }
+
+// DismissNode takes one life of a node out of the cluster: that life is not let
+// in again. A later one may join.
+type DismissNode struct {
+	At   time.Time
+	Node NodeRef
+}
+
+func (Init) decision()         {}
+func (TakeOffice) decision()   {}
+func (PutJobs) decision()      {}
+func (DeleteJob) decision()    {}
+func (Plan) decision()         {}
+func (Run) decision()          {}
+func (Begin) decision()        {}
+func (Record) decision()       {}
+func (MarkLost) decision()     {}
+func (Prune) decision()        {}
+func (Cancel) decision()       {}
+func (PruneAnswers) decision() {}
+func (RaiseVersion) decision() {}
+func (DismissNode) decision()  {}

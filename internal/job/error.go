@@ -25,6 +25,10 @@ const (
 	CodeInternal           Code = "internal"
 	CodeNoLeader           Code = "no_leader"
 	CodeOutcomeUnknown     Code = "outcome_unknown"
+	// CodeIdempotencyMismatch: an Idempotency-Key came again with another request.
+	CodeIdempotencyMismatch Code = "idempotency_mismatch"
+	// CodeDiskFull: nothing is written because the disks are full; reads go on.
+	CodeDiskFull Code = "disk_full"
 )
 
 // Error is an error meant for people: a code from the API's table, a sentence
@@ -98,4 +102,9 @@ var (
 	// ErrStale: a decision met a state other than the one it was made for, and
 	// changed nothing.
 	ErrStale = Errorf(CodeConflict, "the state has moved on")
+	// ErrOldMember: some member runs a program that cannot read the log entry which
+	// the request needs. Nothing was submitted.
+	ErrOldMember = Errorf(CodeConflict, "this is not possible until every node of the cluster runs the new version: upgrade the others, or remove those that are gone")
+	// ErrIdempotencyMismatch: the Idempotency-Key belongs to another request.
+	ErrIdempotencyMismatch = Errorf(CodeIdempotencyMismatch, "this Idempotency-Key was used for another request in the last 24 hours: use a new key for a new request")
 )

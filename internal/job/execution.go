@@ -143,6 +143,9 @@ const (
 	// PhaseAborting: its result is terminal (CANCELLED) or its job deleted, but
 	// Node may still have the request of attempt Attempt open.
 	PhaseAborting
+	// PhaseBuffered: to begin once no other execution of the job is open
+	// (BUFFER_ONE).
+	PhaseBuffered
 )
 
 // Open is an execution that is not over: what a new leader needs to go on.

@@ -28,6 +28,42 @@ const (
 	// OverlapCancelPrevious cancels what runs; the new execution starts once the
 	// abort is acknowledged.
 	OverlapCancelPrevious OverlapPolicy = "CANCEL_PREVIOUS"
+	// OverlapBufferOne lets one execution wait until what runs has ended; further
+	// slots are recorded as SKIPPED meanwhile.
+	OverlapBufferOne OverlapPolicy = "BUFFER_ONE"
+)
+
+// MisfirePolicy decides what becomes of slots that could not be planned in time:
+// the cluster had no quorum, or the clock was set forward. Only slots within the
+// catch-up window are made up for; what is not fired is recorded as MISSED.
+type MisfirePolicy string
+
+// The misfire policies.
+const (
+	// MisfireFireOnce fires the latest missed slot, once.
+	MisfireFireOnce MisfirePolicy = "FIRE_ONCE"
+	// MisfireFireAll fires each missed slot, the oldest first, one after the other.
+	MisfireFireAll MisfirePolicy = "FIRE_ALL"
+	// MisfireSkip fires none.
+	MisfireSkip MisfirePolicy = "SKIP"
+)
+
+// DefaultCatchupWindow is how old a missed slot may be that is made up for,
+// unless the job says otherwise.
+const DefaultCatchupWindow = 6 * time.Hour
+
+// Guarantee says what becomes of an execution whose attempt was lost with its
+// node.
+type Guarantee string
+
+// The guarantees.
+const (
+	// AtLeastOnce makes a further attempt elsewhere: the target may be called
+	// twice.
+	AtLeastOnce Guarantee = "AT_LEAST_ONCE"
+	// AtMostOnce ends the execution as FAILED with NODE_LOST: the target may not
+	// have been called.
+	AtMostOnce Guarantee = "AT_MOST_ONCE"
 )
 
 // Backoff is how the pause before a retry grows.
@@ -110,6 +146,11 @@ type Spec struct {
 	RetryMaxDelay time.Duration
 
 	Overlap OverlapPolicy
+
+	Misfire MisfirePolicy
+	// CatchupWindow is how old a missed slot may be and still be made up for.
+	CatchupWindow time.Duration
+	Guarantee     Guarantee
 }
 
 // DefaultSpec is a spec with the API's default for each field that has one.
@@ -125,6 +166,9 @@ func DefaultSpec() Spec {
 		Backoff:         BackoffFixed,
 		RetryMaxDelay:   time.Hour,
 		Overlap:         OverlapSkip,
+		Misfire:         MisfireFireOnce,
+		CatchupWindow:   DefaultCatchupWindow,
+		Guarantee:       AtLeastOnce,
 	}
 }
 

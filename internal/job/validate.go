@@ -22,6 +22,8 @@ const (
 	maxRetries     = 50
 	maxRetryDelay  = 86400 * time.Second
 	maxStatuses    = 50
+	// maxCatchupWindow is a year: a yearly job can be made up for.
+	maxCatchupWindow = 31536000 * time.Second
 	// sealOverhead is how much longer a sealed header value is than a plain one.
 	sealOverhead     = 29
 	maxCronBytes     = 256
@@ -47,7 +49,10 @@ func (s *Spec) Validate() []FieldError {
 	v.seconds("retryDelaySeconds", s.RetryDelay, 0, maxRetryDelay)
 	v.oneOf("retryBackoff", string(s.Backoff), string(BackoffFixed), string(BackoffExponential))
 	v.seconds("retryMaxDelaySeconds", s.RetryMaxDelay, 0, maxRetryDelay)
-	v.oneOf("overlapPolicy", string(s.Overlap), string(OverlapSkip), string(OverlapAllow), string(OverlapCancelPrevious))
+	v.oneOf("overlapPolicy", string(s.Overlap), string(OverlapSkip), string(OverlapAllow), string(OverlapCancelPrevious), string(OverlapBufferOne))
+	v.oneOf("misfirePolicy", string(s.Misfire), string(MisfireFireOnce), string(MisfireFireAll), string(MisfireSkip))
+	v.seconds("catchupWindowSeconds", s.CatchupWindow, 0, maxCatchupWindow)
+	v.oneOf("deliveryGuarantee", string(s.Guarantee), string(AtLeastOnce), string(AtMostOnce))
 	v.oneOf("captureResponse", string(s.Capture), string(CaptureNone), string(CaptureOnFailure), string(CaptureAlways))
 	return v.fields
 }
