@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cronraft/cronraft/fsm/logpb"
+	"github.com/cronraft/cronraft/internal/crashpoint"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -44,12 +45,13 @@ func (s *Store) ApplyBatch(logs []*raft.Log) []any {
 	if len(logs) == 0 || logs[len(logs)-1].Index <= applied {
 		return answers
 	}
+	s.cfg.Reached.Reach(crashpoint.Logged)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.begin()
 	for i, d := range decisions {
 		if d != nil {
-			t.apply(d, answers[i].(*job.Applied))
+			t.once(d, answers[i].(*job.Applied))
 		}
 	}
 	s.commit(t, logs[len(logs)-1].Index)
@@ -113,6 +115,7 @@ func check(doing string, err error) {
 	}
 }
 
+// apply applies a decision that repeats none.
 func (t *tx) apply(d job.Decision, a *job.Applied) {
 	switch d := d.(type) {
 	case job.Init:
@@ -132,9 +135,19 @@ func (t *tx) apply(d job.Decision, a *job.Applied) {
 	case job.Record:
 		a.Items = each(d.Outcomes, func(o job.RecordedOutcome) job.Item { return t.record(d.At, o) })
 	case job.MarkLost:
-		a.Items = each(d.Attempts, func(r job.AttemptRef) job.Item { return t.markLost(d.At, r) })
+		a.Items = append(
+			each(d.Attempts, func(r job.AttemptRef) job.Item { return t.markLost(d.At, r, false) }),
+			each(d.Final, func(r job.AttemptRef) job.Item { return t.markLost(d.At, r, true) })...)
+	case job.Cancel:
+		a.Items = []job.Item{t.cancelRequested(d)}
 	case job.Prune:
 		a.Next = t.prune(d)
+	case job.PruneAnswers:
+		a.More = t.pruneAnswers(d)
+	case job.RaiseVersion:
+		a.Items = []job.Item{t.raiseVersion(d)}
+	case job.DismissNode:
+		a.Items = []job.Item{t.dismissNode(d.Node)}
 	}
 }
 

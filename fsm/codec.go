@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -9,16 +10,42 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// Version is the newest version of log entries that this program reads, and the
-// one that it writes. A leader must not submit entries of a version that a
-// member of the cluster does not read.
-const Version = 1
-
 var marshal = proto.MarshalOptions{Deterministic: true}
+
+// VersionOf is the version of the entry that a decision needs: the lowest that
+// can express it.
+func VersionOf(d job.Decision) int {
+	switch d := d.(type) {
+	case job.PutJobs:
+		if d.Once != nil || slices.ContainsFunc(d.Jobs, isSecond) {
+			return 2
+		}
+	case job.Run:
+		if d.Once != nil || d.Overlap == job.OverlapBufferOne {
+			return 2
+		}
+	case job.MarkLost:
+		if len(d.Final) > 0 {
+			return 2
+		}
+	case job.Cancel, job.PruneAnswers, job.DismissNode:
+		return 2
+	case job.RaiseVersion:
+		return max(2, d.Version)
+	}
+	return 1
+}
+
+// isSecond reports whether version 1 cannot express a definition.
+func isSecond(p job.PutJob) bool {
+	return p.Job.Overlap == job.OverlapBufferOne || p.Job.Misfire != job.MisfireFireOnce ||
+		p.Job.CatchupWindow != job.DefaultCatchupWindow || p.Job.Guarantee != job.AtLeastOnce ||
+		!p.Due.IsZero() || p.Missed != (job.Gap{})
+}
 
 // Encode writes a decision as a log entry. It fails for what no entry can hold:
 // text that is not UTF-8, a word that the program does not have, a header whose
-// value is not sealed.
+// value is not sealed; and for what this program could not read itself.
 //
 // A decision made for a term is applied only if it gets into the log in that
 // term; zero is any.
@@ -26,6 +53,9 @@ func Encode(d job.Decision, term uint64) ([]byte, error) {
 	w := &writer{}
 	entry := w.entry(d)
 	entry.Term = term
+	if v := entry.GetVersion(); v > Version {
+		w.fail("it needs an entry of version %d and this program writes %d at most", v, Version)
+	}
 	if w.err != nil {
 		return nil, fmt.Errorf("encode %T: %w", d, w.err)
 	}
@@ -51,6 +81,9 @@ func Decode(b []byte) (d job.Decision, term uint64, err error) {
 	}
 	r := &reader{}
 	d = r.decision(&entry)
+	if v := VersionOf(d); v > int(entry.GetVersion()) {
+		r.fail("it has version %d and holds what needs version %d", entry.GetVersion(), v)
+	}
 	if r.err != nil {
 		return nil, 0, fmt.Errorf("decode log entry: %w", r.err)
 	}

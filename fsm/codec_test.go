@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,11 @@ func golden() map[string]job.Decision {
 			Headers: []job.Header{{Name: "Authorization", Sealed: []byte{1, 2, 3}}}},
 		Timeout: 45 * time.Second, SuccessStatuses: []string{"2XX", "304"}, FollowRedirects: true, SignPayloads: true,
 		Capture: job.CaptureAlways, Retries: 3, RetryDelay: 20 * time.Second, Backoff: job.BackoffExponential, RetryMaxDelay: time.Minute,
+		// Version 1 has no words for these, and means this.
+		Misfire: job.MisfireFireOnce, CatchupWindow: 6 * time.Hour, Guarantee: job.AtLeastOnce,
 	}
+	second := everything
+	second.Overlap, second.Misfire, second.CatchupWindow, second.Guarantee = job.OverlapBufferOne, job.MisfireFireAll, 90*time.Minute, job.AtMostOnce
 	failed := outcome(ref(slotID(1), 2), errStatus)
 	failed.Timings = job.Timings{DNS: 1 * time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond, FirstByte: 4567 * time.Microsecond}
 	failed.Response, failed.RetryAfter, failed.RetryAt = []byte("oops"), 3*time.Second, at(9)
@@ -60,6 +65,18 @@ func golden() map[string]job.Decision {
 		"record-1":    record(2, outcome(ref(slotID(1), 1), nil), failed),
 		"mark-lost-1": job.MarkLost{At: at(1), Attempts: []job.AttemptRef{ref(slotID(1), 1), ref(slotID(2), 3)}},
 		"prune-1":     job.Prune{Before: at(1), After: jobA, Jobs: 500},
+
+		"put-jobs-2": job.PutJobs{At: at(1), Once: once(1, "made"), Jobs: []job.PutJob{{Job: job.Job{
+			ID: jobA, Namespace: "team", KeyID: "key", Version: 4, CreatedAt: epoch, Spec: second, NextRunAt: at(60),
+		}, Due: at(1), Missed: job.Gap{From: at(1), To: at(3), Count: 3}}}},
+		"run-2": job.Run{At: at(1), HistoryPerJob: 200, Namespace: "team",
+			Execution: job.ManualExecution(jobA, at(1), 77), Overlap: job.OverlapBufferOne, Once: once(2, "run")},
+		"cancel-2": job.Cancel{At: at(1), Namespace: "team", Execution: slotID(1), Once: once(3, "cancelled")},
+		"mark-lost-2": job.MarkLost{At: at(1), Attempts: []job.AttemptRef{ref(slotID(1), 1)},
+			Final: []job.AttemptRef{ref(slotID(2), 3), ref(slotID(3), 1)}},
+		"prune-answers-2": job.PruneAnswers{Before: at(1), Limit: 1000},
+		"raise-version-2": job.RaiseVersion{Version: 2},
+		"dismiss-node-2":  job.DismissNode{At: at(1), Node: n2},
 	}
 }
 
@@ -76,6 +93,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			equal(t, "term", term, goldenTerm)
+			equal(t, "version in the name", name[strings.LastIndex(name, "-")+1:], strconv.Itoa(VersionOf(want)))
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("decoded:\ngot  %+v\nwant %+v", got, want)
 			}
@@ -135,6 +153,10 @@ func TestEncode_Refuses(t *testing.T) {
 	text := put(jobA, at(1), spec(job.OverlapSkip))
 	text.Jobs[0].Job.Name = "\xff"
 	overlap := put(jobA, at(1), spec("SOMETIMES"))
+	misfire := put(jobA, at(1), spec(job.OverlapSkip))
+	misfire.Jobs[0].Job.Misfire = ""
+	silent := runNow(1, 1, "")
+	silent.Once = once(1, "")
 	tests := map[string]struct {
 		d    job.Decision
 		want string
@@ -142,7 +164,11 @@ func TestEncode_Refuses(t *testing.T) {
 		"a header that is not sealed": {plain, "not sealed"},
 		"text that is not UTF-8":      {text, "UTF-8"},
 		"an unknown word":             {overlap, "SOMETIMES"},
+		"no word":                     {misfire, `no job.MisfirePolicy ""`},
 		"an unknown decision":         {unknown{}, "no entry"},
+		"an answer that is empty":     {silent, "empty"},
+		"a version below all":         {job.RaiseVersion{Version: 0}, "no version 0"},
+		"a version above its own":     {job.RaiseVersion{Version: Version + 1}, "writes 2 at most"},
 	}
 	for name, tc := range tests {
 		_, err := Encode(tc.d, 0)

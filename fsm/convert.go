@@ -15,6 +15,12 @@ import (
 // that no message can hold.
 type writer struct{ err error }
 
+func (w *writer) fail(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf(format, args...)
+	}
+}
+
 // reader turns messages into the program's words. It remembers the first value
 // that the program has no word for.
 type reader struct{ err error }
@@ -28,18 +34,21 @@ func (r *reader) fail(format string, args ...any) {
 // The words by the number that an entry has for them. New ones go at the end.
 var (
 	states   = []job.State{"", job.Active, job.Paused, job.Completed}
-	overlaps = []job.OverlapPolicy{"", job.OverlapSkip, job.OverlapAllow, job.OverlapCancelPrevious}
+	overlaps = []job.OverlapPolicy{"", job.OverlapSkip, job.OverlapAllow, job.OverlapCancelPrevious, job.OverlapBufferOne}
 	backoffs = []job.Backoff{"", job.BackoffFixed, job.BackoffExponential}
 	captures = []job.Capture{"", job.CaptureNone, job.CaptureOnFailure, job.CaptureAlways}
 	triggers = []job.Trigger{"", job.TriggerScheduled, job.TriggerManual, job.TriggerCatchup}
 	results  = []job.Result{"", job.Running, job.Retrying, job.Success, job.Failed, job.Cancelled, job.Skipped, job.Missed}
-	phases   = []job.Phase{job.PhaseClosed, job.PhasePending, job.PhaseRunning, job.PhaseWaiting, job.PhaseAborting}
+	phases   = []job.Phase{job.PhaseClosed, job.PhasePending, job.PhaseRunning, job.PhaseWaiting, job.PhaseAborting, job.PhaseBuffered}
+	// Zero is the default of these, so that it is not written.
+	misfires   = []job.MisfirePolicy{job.MisfireFireOnce, job.MisfireFireAll, job.MisfireSkip}
+	guarantees = []job.Guarantee{job.AtLeastOnce, job.AtMostOnce}
 )
 
 func number[N ~int32, W comparable](w *writer, words []W, word W) N {
 	i := slices.Index(words, word)
-	if i < 0 && w.err == nil {
-		w.err = fmt.Errorf("there is no %T %v", word, word)
+	if i < 0 {
+		w.fail("there is no %T %#v", word, word)
 	}
 	return N(i)
 }
@@ -105,7 +114,28 @@ func (w *writer) spec(s job.Spec) *logpb.Spec {
 		RetryDelayMs:    s.RetryDelay.Milliseconds(),
 		Backoff:         number[logpb.Backoff](w, backoffs, s.Backoff),
 		RetryMaxDelayMs: s.RetryMaxDelay.Milliseconds(),
+		Misfire:         number[logpb.MisfirePolicy](w, misfires, s.Misfire),
+		CatchupWindowMs: window(s.CatchupWindow),
+		Guarantee:       number[logpb.Guarantee](w, guarantees, s.Guarantee),
 	}
+}
+
+// window writes how old a missed slot may be that is made up for; nil for the
+// default.
+func window(d time.Duration) *int64 {
+	if d == job.DefaultCatchupWindow {
+		return nil
+	}
+	ms := d.Milliseconds()
+	return &ms
+}
+
+// window reads what window writes.
+func (r *reader) window(p *logpb.Spec) time.Duration {
+	if p == nil || p.CatchupWindowMs == nil {
+		return job.DefaultCatchupWindow
+	}
+	return r.duration(p.GetCatchupWindowMs(), time.Millisecond)
 }
 
 // spec reads all of a spec but its state and overlap policy, which are kept
@@ -130,6 +160,9 @@ func (r *reader) spec(p *logpb.Spec) job.Spec {
 		RetryDelay:      r.duration(p.GetRetryDelayMs(), time.Millisecond),
 		Backoff:         word(r, backoffs, p.GetBackoff()),
 		RetryMaxDelay:   r.duration(p.GetRetryMaxDelayMs(), time.Millisecond),
+		Misfire:         word(r, misfires, p.GetMisfire()),
+		CatchupWindow:   r.window(p),
+		Guarantee:       word(r, guarantees, p.GetGuarantee()),
 	}
 }
 
@@ -148,8 +181,8 @@ func (r *reader) target(p *logpb.Spec) job.Target {
 func (w *writer) headers(headers []job.Header) []*logpb.Header {
 	var list []*logpb.Header
 	for _, h := range headers {
-		if h.Value != "" && w.err == nil {
-			w.err = fmt.Errorf("the value of header %q is not sealed", h.Name)
+		if h.Value != "" {
+			w.fail("the value of header %q is not sealed", h.Name)
 		}
 		list = append(list, &logpb.Header{Name: h.Name, Sealed: h.Sealed})
 	}
@@ -170,20 +203,24 @@ func (w *writer) key(k job.APIKey) *logpb.APIKey {
 }
 
 func (r *reader) key(p *logpb.APIKey) job.APIKey {
-	k := job.APIKey{
+	return job.APIKey{
 		ID:        p.GetId(),
 		Namespace: p.GetNamespace(),
 		Name:      p.GetName(),
 		Role:      job.Role(p.GetRole()),
 		Root:      p.GetRoot(),
+		Hash:      r.hash("an API key", p.GetHash()),
 		Sealed:    octets(p.GetSealed()),
 		CreatedAt: instant(p.GetCreatedAt()),
 	}
-	if len(p.GetHash()) != len(k.Hash) {
-		r.fail("the hash of an API key has %d bytes", len(p.GetHash()))
+}
+
+func (r *reader) hash(of string, b []byte) (sum [32]byte) {
+	if len(b) != len(sum) {
+		r.fail("the hash of %s has %d bytes", of, len(b))
 	}
-	copy(k.Hash[:], p.GetHash())
-	return k
+	copy(sum[:], b)
+	return sum
 }
 
 // node is nil for no node: most records of a large store have none.

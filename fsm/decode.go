@@ -29,6 +29,14 @@ func (r *reader) decision(e *logpb.Entry) job.Decision {
 		return r.markLost(d.MarkLost)
 	case *logpb.Entry_Prune:
 		return r.prune(d.Prune)
+	case *logpb.Entry_Cancel:
+		return r.cancel(d.Cancel)
+	case *logpb.Entry_PruneAnswers:
+		return r.pruneAnswers(d.PruneAnswers)
+	case *logpb.Entry_RaiseVersion:
+		return r.raiseVersion(d.RaiseVersion)
+	case *logpb.Entry_DismissNode:
+		return r.dismissNode(d.DismissNode)
 	default:
 		r.fail("this program does not know its decision: upgrade this node")
 		return nil
@@ -36,11 +44,30 @@ func (r *reader) decision(e *logpb.Entry) job.Decision {
 }
 
 func (r *reader) putJobs(p *logpb.PutJobs) job.PutJobs {
-	d := job.PutJobs{At: instant(p.GetAt())}
+	d := job.PutJobs{At: instant(p.GetAt()), Once: r.once(p.GetOnce())}
 	for _, put := range p.GetJobs() {
-		d.Jobs = append(d.Jobs, job.PutJob{Job: r.putJob(put), KeepNextRun: put.GetKeepNextRun()})
+		d.Jobs = append(d.Jobs, job.PutJob{
+			Job:         r.putJob(put),
+			KeepNextRun: put.GetKeepNextRun(),
+			Due:         instant(put.GetDue()),
+			Missed:      gap(put.GetMissedFrom(), put.GetMissedTo(), put.GetMissedCount()),
+		})
 	}
 	return d
+}
+
+func (r *reader) once(p *logpb.Once) *job.Once {
+	if p == nil {
+		return nil
+	}
+	if len(p.GetAnswer()) == 0 {
+		r.fail("the answer to be given again is empty")
+	}
+	return &job.Once{
+		Key:     r.hash("an Idempotency-Key", p.GetKey()),
+		Request: r.hash("a request", p.GetRequest()),
+		Answer:  p.GetAnswer(),
+	}
 }
 
 func (r *reader) putJob(p *logpb.PutJob) job.Job {
@@ -79,12 +106,12 @@ func (r *reader) slot(p *logpb.PlannedSlot) job.PlannedSlot {
 		Node:    r.node(p.GetNode()),
 		Fire:    instant(p.GetFire()),
 		Trigger: word(r, triggers, p.GetTrigger()),
-		Missed: job.Gap{
-			From:  instant(p.GetMissedFrom()),
-			To:    instant(p.GetMissedTo()),
-			Count: int(p.GetMissedCount()),
-		},
+		Missed:  gap(p.GetMissedFrom(), p.GetMissedTo(), p.GetMissedCount()),
 	}
+}
+
+func gap(from, to, count int64) job.Gap {
+	return job.Gap{From: instant(from), To: instant(to), Count: int(count)}
 }
 
 func (r *reader) run(p *logpb.Run) job.Run {
@@ -94,6 +121,16 @@ func (r *reader) run(p *logpb.Run) job.Run {
 		Namespace:     p.GetNamespace(),
 		Execution:     execution(p.GetJob(), p.GetOrder()),
 		Overlap:       word(r, overlaps, p.GetOverlap()),
+		Once:          r.once(p.GetOnce()),
+	}
+}
+
+func (r *reader) cancel(p *logpb.Cancel) job.Cancel {
+	return job.Cancel{
+		At:        instant(p.GetAt()),
+		Namespace: p.GetNamespace(),
+		Execution: execution(p.GetJob(), p.GetOrder()),
+		Once:      r.once(p.GetOnce()),
 	}
 }
 
@@ -135,9 +172,27 @@ func (r *reader) markLost(p *logpb.MarkLost) job.MarkLost {
 	for _, a := range p.GetAttempts() {
 		d.Attempts = append(d.Attempts, r.ref(a))
 	}
+	for _, a := range p.GetFinal() {
+		d.Final = append(d.Final, r.ref(a))
+	}
 	return d
 }
 
 func (r *reader) prune(p *logpb.Prune) job.Prune {
 	return job.Prune{Before: instant(p.GetBefore()), After: job.ID(p.GetAfter()), Jobs: int(p.GetJobs())}
+}
+
+func (r *reader) pruneAnswers(p *logpb.PruneAnswers) job.PruneAnswers {
+	return job.PruneAnswers{Before: instant(p.GetBefore()), Limit: int(p.GetLimit())}
+}
+
+func (r *reader) raiseVersion(p *logpb.RaiseVersion) job.RaiseVersion {
+	if p.GetVersion() == 0 {
+		r.fail("there is no version 0")
+	}
+	return job.RaiseVersion{Version: int(p.GetVersion())}
+}
+
+func (r *reader) dismissNode(p *logpb.DismissNode) job.DismissNode {
+	return job.DismissNode{At: instant(p.GetAt()), Node: r.node(p.GetNode())}
 }

@@ -27,12 +27,33 @@
 //	x/ID ORDER         Execution, the record
 //	o/ID ORDER         OpenExecution, while it is not over
 //	k/HASH  ki/ID      APIKey, and the hash of the key with an ID
-//	m/...              applied index, cluster ID
+//	a/HASH             Answer of a write that its caller may repeat
+//	at/TIME HASH       empty: the answers by time
+//	d/NODE             Dismissed, the life of a node that is not let in again
+//	m/...              applied index, cluster ID, version of the log
 //
 // # In memory
 //
-// The agenda (jobs by next due slot), the open executions and the feeds are
-// rebuilt from the database when it is opened.
+// The agenda (jobs by next due slot), the open executions, the dismissed nodes
+// and the feeds are rebuilt from the database when it is opened.
+//
+// # Versions
+//
+// Each entry has a version, and a node stops at one above [Version]. A decision
+// is written in the lowest version that can express it, [VersionOf], and then
+// byte for byte as it ever was. What came with a version leaves no trace in the
+// state before it is used, so old and new members have the same state. The state
+// keeps the version that every member reads, [Store.LogVersion]; a leader raises
+// it with [job.RaiseVersion] and submits nothing above it. A program that reads
+// less than that does not open the state.
+//
+//	1  all kinds up to TakeOffice
+//	2  BUFFER_ONE, misfire policies, catch-up windows, guarantees, answers that
+//	   are given again, slots that an edit gives up; Cancel, the final losses of
+//	   MarkLost, PruneAnswers, RaiseVersion, DismissNode
+//
+// What an entry means never changes. testdata/log has a golden entry of each kind
+// and version, and a whole log as version 1 wrote it.
 //
 // # Snapshots
 //

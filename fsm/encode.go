@@ -1,14 +1,12 @@
 package fsm
 
 import (
-	"fmt"
-
 	"github.com/cronraft/cronraft/fsm/logpb"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
 func (w *writer) entry(d job.Decision) *logpb.Entry {
-	e := &logpb.Entry{Version: Version}
+	e := &logpb.Entry{Version: uint32(VersionOf(d))}
 	switch d := d.(type) {
 	case job.Init:
 		e.Decision = &logpb.Entry_Init{Init: &logpb.Init{ClusterId: d.ClusterID, RootKey: w.key(d.RootKey)}}
@@ -30,14 +28,22 @@ func (w *writer) entry(d job.Decision) *logpb.Entry {
 		e.Decision = &logpb.Entry_MarkLost{MarkLost: w.markLost(d)}
 	case job.Prune:
 		e.Decision = &logpb.Entry_Prune{Prune: w.prune(d)}
+	case job.Cancel:
+		e.Decision = &logpb.Entry_Cancel{Cancel: w.cancel(d)}
+	case job.PruneAnswers:
+		e.Decision = &logpb.Entry_PruneAnswers{PruneAnswers: w.pruneAnswers(d)}
+	case job.RaiseVersion:
+		e.Decision = &logpb.Entry_RaiseVersion{RaiseVersion: w.raiseVersion(d)}
+	case job.DismissNode:
+		e.Decision = &logpb.Entry_DismissNode{DismissNode: w.dismissNode(d)}
 	default:
-		w.err = fmt.Errorf("there is no entry for it")
+		w.fail("there is no entry for it")
 	}
 	return e
 }
 
 func (w *writer) putJobs(d job.PutJobs) *logpb.PutJobs {
-	p := &logpb.PutJobs{At: millis(d.At)}
+	p := &logpb.PutJobs{At: millis(d.At), Once: w.once(d.Once)}
 	for _, put := range d.Jobs {
 		p.Jobs = append(p.Jobs, w.putJob(put))
 	}
@@ -58,7 +64,21 @@ func (w *writer) putJob(put job.PutJob) *logpb.PutJob {
 		Spec:      w.spec(j.Spec),
 
 		KeepNextRun: put.KeepNextRun,
+		Due:         millis(put.Due),
+		MissedFrom:  millis(put.Missed.From),
+		MissedTo:    millis(put.Missed.To),
+		MissedCount: int64(put.Missed.Count),
 	}
+}
+
+func (w *writer) once(o *job.Once) *logpb.Once {
+	if o == nil {
+		return nil
+	}
+	if len(o.Answer) == 0 {
+		w.fail("the answer to be given again is empty")
+	}
+	return &logpb.Once{Key: o.Key[:], Request: o.Request[:], Answer: o.Answer}
 }
 
 func (w *writer) deleteJob(d job.DeleteJob) *logpb.DeleteJob {
@@ -96,6 +116,17 @@ func (w *writer) run(d job.Run) *logpb.Run {
 		Job:           uint64(d.Execution.Job),
 		Order:         d.Execution.Order,
 		Overlap:       number[logpb.OverlapPolicy](w, overlaps, d.Overlap),
+		Once:          w.once(d.Once),
+	}
+}
+
+func (w *writer) cancel(d job.Cancel) *logpb.Cancel {
+	return &logpb.Cancel{
+		At:        millis(d.At),
+		Namespace: d.Namespace,
+		Job:       uint64(d.Execution.Job),
+		Order:     d.Execution.Order,
+		Once:      w.once(d.Once),
 	}
 }
 
@@ -135,9 +166,27 @@ func (w *writer) markLost(d job.MarkLost) *logpb.MarkLost {
 	for _, a := range d.Attempts {
 		p.Attempts = append(p.Attempts, w.ref(a))
 	}
+	for _, a := range d.Final {
+		p.Final = append(p.Final, w.ref(a))
+	}
 	return p
 }
 
 func (w *writer) prune(d job.Prune) *logpb.Prune {
 	return &logpb.Prune{Before: millis(d.Before), After: uint64(d.After), Jobs: int64(d.Jobs)}
+}
+
+func (w *writer) pruneAnswers(d job.PruneAnswers) *logpb.PruneAnswers {
+	return &logpb.PruneAnswers{Before: millis(d.Before), Limit: int64(d.Limit)}
+}
+
+func (w *writer) raiseVersion(d job.RaiseVersion) *logpb.RaiseVersion {
+	if d.Version < 1 {
+		w.fail("there is no version %d", d.Version)
+	}
+	return &logpb.RaiseVersion{Version: uint32(d.Version)}
+}
+
+func (w *writer) dismissNode(d job.DismissNode) *logpb.DismissNode {
+	return &logpb.DismissNode{At: millis(d.At), Node: w.node(d.Node)}
 }

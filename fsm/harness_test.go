@@ -251,6 +251,15 @@ func runNow(seconds int, salt uint16, overlap job.OverlapPolicy) job.Run {
 	return job.Run{At: at(seconds), HistoryPerJob: 200, Execution: job.ManualExecution(jobA, at(seconds), salt), Overlap: overlap}
 }
 
+// once is a write that may be repeated, by its key.
+func once(key byte, answer string) *job.Once {
+	return &job.Once{Key: [32]byte{key, 31: 1}, Request: [32]byte{key, 31: 2}, Answer: []byte(answer)}
+}
+
+func cancel(seconds int, x job.ExecutionID) job.Cancel {
+	return job.Cancel{At: at(seconds), Execution: x}
+}
+
 func equal[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {

@@ -9,32 +9,19 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// init founds the cluster.
-func (t *tx) init(d job.Init) job.Item {
-	if t.state.clusterID != "" {
-		return refuse(job.ErrStale)
-	}
-	t.put(clusterKey, &logpb.Cluster{Id: d.ClusterID})
-	t.state.clusterID = d.ClusterID
-	t.putKey(d.RootKey)
-	return job.Item{}
-}
-
-func (t *tx) putKey(k job.APIKey) {
-	t.put(keyByHashKey(k.Hash[:]), t.w.key(k))
-	t.put(keyByIDKey(k.ID), &logpb.KeyHash{Hash: k.Hash[:]})
-}
-
 // putJob creates a job, or replaces the definition of one.
 func (t *tx) putJob(at time.Time, p job.PutJob) job.Item {
-	j := p.Job
-	if j.State != job.Active {
-		j.NextRunAt = time.Time{}
+	if p.Job.State != job.Active {
+		p.Job.NextRunAt = time.Time{}
 	}
-	if j.Version == 0 {
-		return t.createJob(at, j)
+	switch {
+	case p.Job.Version != 0:
+		return t.replaceJob(at, p)
+	case !p.Due.IsZero(): // no slot of a new job is due
+		return refuse(job.ErrStale)
+	default:
+		return t.createJob(at, p.Job)
 	}
-	return t.replaceJob(at, j, p.KeepNextRun)
 }
 
 func (t *tx) createJob(at time.Time, j job.Job) job.Item {
@@ -53,19 +40,36 @@ func (t *tx) createJob(at time.Time, j job.Job) job.Item {
 	return job.Item{}
 }
 
-func (t *tx) replaceJob(at time.Time, j job.Job, keepNextRun bool) job.Item {
+func (t *tx) replaceJob(at time.Time, p job.PutJob) job.Item {
+	j := p.Job
 	r, refusal := t.owned(j.ID, j.Namespace, j.Version)
 	if refusal != nil {
 		return refuse(refusal)
 	}
+	if !p.Due.IsZero() && r.due != millis(p.Due) {
+		return refuse(job.ErrStale)
+	}
 	var old logpb.Definition
 	t.get(definitionKey(r.id), func(value []byte) error { return proto.Unmarshal(value, &old) })
 	j.KeyID, j.CreatedAt = old.GetKeyId(), instant(old.GetCreatedAt())
-	if keepNextRun && j.State == job.Active && r.due != 0 {
+	if !p.Due.IsZero() {
+		t.giveUp(at, r, p.Missed)
+	} else if p.KeepNextRun && j.State == job.Active && r.due != 0 {
 		j.NextRunAt = instant(r.due)
 	}
+	overlap := r.GetOverlap()
 	t.define(at, r, j)
+	if r.GetOverlap() == logpb.OverlapPolicy_OVERLAP_ALLOW && overlap != r.GetOverlap() {
+		t.unbuffer(r.id, at)
+	}
 	return job.Item{}
+}
+
+// giveUp records the due slots that a change of the job leaves unplanned.
+func (t *tx) giveUp(at time.Time, r *row, missed job.Gap) {
+	if missed.Count > 0 && t.miss(r, at, job.TriggerCatchup, missed) {
+		r.LastResult = logpb.Result_RESULT_MISSED
+	}
 }
 
 // define writes what the user decides of a job.

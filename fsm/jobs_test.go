@@ -130,6 +130,81 @@ func TestPutJobs_KeepNextRun(t *testing.T) {
 	}
 }
 
+// giveUp edits job A while slots from second 1 on are due.
+func giveUp(n *node, s job.Spec) job.PutJobs {
+	d := put(jobA, at(20), s)
+	d.At = at(9)
+	d.Jobs[0].Job.Version = n.job(jobA).Version
+	d.Jobs[0].Due, d.Jobs[0].Missed = at(1), job.Gap{From: at(1), To: at(3), Count: 3}
+	return d
+}
+
+func TestPutJobs_GivesUpDueSlots(t *testing.T) {
+	t.Parallel()
+	paused := spec(job.OverlapSkip)
+	paused.State = job.Paused
+	for name, tc := range map[string]struct {
+		spec job.Spec
+		next time.Time
+	}{
+		"another schedule": {spec(job.OverlapSkip), at(20)},
+		"a pause":          {paused, time.Time{}},
+	} {
+		n := withJob(t, job.OverlapSkip)
+		n.do(giveUp(n, tc.spec))
+		want := job.Execution{
+			ID: job.GapExecution(jobA, at(1)), Trigger: job.TriggerCatchup, ScheduledAt: at(1), DueAt: at(1), CreatedAt: at(9),
+			FinishedAt: at(9), Result: job.Missed, MissedFrom: at(1), MissedTo: at(3), MissedCount: 3,
+		}
+		if got := n.execution(want.ID); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+		got := n.job(jobA)
+		equal(t, name+": counts", got.Counts, job.Counts{Missed: 3})
+		equal(t, name+": last result", got.LastResult, job.Missed)
+		equal(t, name+": last run", got.LastRunAt, time.Time{})
+		equal(t, name+": next", got.NextRunAt, tc.next)
+		equal(t, name+": version", got.Version, 2)
+	}
+}
+
+func TestPutJobs_GivesUpOnlyWhatIsDue(t *testing.T) {
+	t.Parallel()
+	n := withJob(t, job.OverlapSkip)
+	d := giveUp(n, spec(job.OverlapSkip))
+	n.do(plan(1)) // the slot was planned before the edit is applied
+	n.refused(job.ErrStale, d)
+
+	n = withJob(t, job.OverlapSkip)
+	d = giveUp(n, spec(job.OverlapSkip))
+	d.Jobs[0].Job.Version = 0
+	d.Jobs[0].Job.ID = jobB
+	n.refused(job.ErrStale, d)
+	equal(t, "jobs", n.JobCount(), 1)
+}
+
+// TestPutJobs_GivesUpAndKeepsNothing: the slot that is recorded as missed is not
+// planned as well.
+func TestPutJobs_GivesUpAndKeepsNothing(t *testing.T) {
+	t.Parallel()
+	n := withJob(t, job.OverlapSkip)
+	d := giveUp(n, spec(job.OverlapSkip))
+	d.Jobs[0].KeepNextRun = true
+	n.do(d)
+	equal(t, "next", n.job(jobA).NextRunAt, at(20))
+	equal(t, "due", len(n.Due(at(9), 9, nil)), 0)
+}
+
+func TestPutJobs_GivesUpNothing(t *testing.T) {
+	t.Parallel()
+	n := withJob(t, job.OverlapSkip)
+	d := giveUp(n, spec(job.OverlapSkip))
+	d.Jobs[0].Missed = job.Gap{}
+	n.do(d)
+	equal(t, "history", len(n.history()), 0)
+	equal(t, "last result", n.job(jobA).LastResult, "")
+}
+
 func TestDeleteJob(t *testing.T) {
 	t.Parallel()
 	n := withJob(t, job.OverlapAllow)

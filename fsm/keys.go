@@ -15,12 +15,16 @@ const (
 	openPrefix       = "o/"
 	keyByHashPrefix  = "k/"
 	keyByIDPrefix    = "ki/"
+	answerPrefix     = "a/"
+	answerTimePrefix = "at/"
+	dismissedPrefix  = "d/"
 )
 
 // The keys that exist once.
 var (
 	appliedKey = []byte("m/applied")
 	clusterKey = []byte("m/cluster")
+	versionKey = []byte("m/version")
 )
 
 func definitionKey(id job.ID) []byte { return jobKey(definitionPrefix, id) }
@@ -62,6 +66,22 @@ func namespaceKey(namespace string, id job.ID) []byte {
 func keyByHashKey(hash []byte) []byte { return append([]byte(keyByHashPrefix), hash...) }
 
 func keyByIDKey(id string) []byte { return append([]byte(keyByIDPrefix), id...) }
+
+func answerKey(hash []byte) []byte { return append([]byte(answerPrefix), hash...) }
+
+// answerTimeKey is in the order of the times; without a hash, it precedes the
+// answers of its time.
+func answerTimeKey(at int64, hash []byte) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte(answerTimePrefix), uint64(at)), hash...)
+}
+
+// answerOf reads the hash at the end of a key that has a time before it.
+func answerOf(key []byte) []byte { return key[len(answerTimePrefix)+8:] }
+
+func dismissedKey(node string) []byte { return append([]byte(dismissedPrefix), node...) }
+
+// nodeOf reads the node's ID at the end of a key.
+func nodeOf(key []byte) string { return string(key[len(dismissedPrefix):]) }
 
 // after is the smallest key greater than key.
 func after(key []byte) []byte { return append(key[:len(key):len(key)], 0) }

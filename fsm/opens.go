@@ -56,6 +56,14 @@ func (o *opens) blocked(id job.ID) bool {
 	return o.count(id, func(p job.Phase) bool { return p == job.PhaseAborting }) > 0
 }
 
+// any reports whether an execution of the job is open.
+func (o *opens) any(id job.ID) bool { return len(o.byJob[id]) > 0 }
+
+// buffered reports whether an execution of the job waits for the others to end.
+func (o *opens) buffered(id job.ID) bool {
+	return o.count(id, func(p job.Phase) bool { return p == job.PhaseBuffered }) > 0
+}
+
 // running is how many executions of the job have no result yet.
 func (o *opens) running(id job.ID) int { return o.count(id, unfinished) }
 
@@ -93,4 +101,11 @@ func (s *Store) OpenExecution(id job.ExecutionID) (job.Open, bool) {
 	defer s.mu.RUnlock()
 	x, ok := s.state.opens.byID[id]
 	return x, ok
+}
+
+// OpenOf has the open executions of a job, oldest first.
+func (s *Store) OpenOf(id job.ID) []job.Open {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.state.opens.ofJob(id)
 }

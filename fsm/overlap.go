@@ -3,6 +3,7 @@ package fsm
 import (
 	"time"
 
+	"github.com/cronraft/cronraft/fsm/logpb"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -13,23 +14,65 @@ const overlapMessage = "another execution of the job was open"
 // the place of.
 const replacedMessage = "cancelled by a newer execution (CANCEL_PREVIOUS)"
 
+// mustYield reports whether a new execution of the job has to give way to what
+// is open.
+func (t *tx) mustYield(id job.ID, overlap logpb.OverlapPolicy) bool {
+	switch overlap {
+	case logpb.OverlapPolicy_OVERLAP_SKIP:
+		return t.state.opens.any(id)
+	case logpb.OverlapPolicy_OVERLAP_BUFFER_ONE:
+		return t.state.opens.buffered(id)
+	}
+	return false
+}
+
+// overlapRefusal is what a person hears whose run must yield.
+func overlapRefusal(id job.ID, overlap logpb.OverlapPolicy) *job.Error {
+	if overlap == logpb.OverlapPolicy_OVERLAP_BUFFER_ONE {
+		return job.Errorf(job.CodeOverlap, "an execution of job %v waits already, and its overlap policy is BUFFER_ONE", id)
+	}
+	return job.Errorf(job.CodeOverlap, "an execution of job %v is open, and its overlap policy is SKIP", id)
+}
+
 // cancelPrevious cancels every open execution of the job, so that a new one can
 // take their place.
 func (t *tx) cancelPrevious(r *row, at time.Time) {
 	for _, x := range t.state.opens.ofJob(r.id) {
 		if unfinished(x.Phase) {
-			t.cancel(r, x, at)
+			t.cancel(r, t.execution(x.Execution), at, job.AttemptError{Code: job.ErrOverlap, Msg: replacedMessage})
 		}
 		t.abort(x)
 	}
 }
 
-// cancel gives an open execution its terminal result, CANCELLED.
-func (t *tx) cancel(r *row, x job.Open, at time.Time) {
-	record := t.execution(x.Execution)
-	record.FinishedAt = at
-	record.Err = &job.AttemptError{Code: job.ErrOverlap, Msg: replacedMessage}
-	t.finish(r, record, job.Cancelled)
+// cancelRequested cancels an execution that a person wants to end.
+func (t *tx) cancelRequested(d job.Cancel) job.Item {
+	id := d.Execution
+	var x *job.Execution
+	r, refusal := t.owned(id.Job, d.Namespace, 0)
+	if refusal == nil {
+		x = t.execution(id)
+	}
+	switch {
+	case x == nil:
+		return refuse(job.Errorf(job.CodeNotFound, "there is no execution %v", id))
+	case x.Result == job.Cancelled:
+		return job.Item{Result: x.Result}
+	case x.Result.Terminal():
+		return refuse(job.Errorf(job.CodeConflict, "execution %v has ended as %s: it cannot be cancelled any more", id, x.Result))
+	}
+	t.cancel(r, x, d.At, job.AttemptError{Code: job.ErrCancelled, Msg: job.CancelledByRequest})
+	t.save(r)
+	t.abort(t.state.opens.byID[id])
+	t.release(id.Job, d.At)
+	return job.Item{Result: x.Result}
+}
+
+// cancel gives the record of an open execution its terminal result, CANCELLED.
+func (t *tx) cancel(r *row, x *job.Execution, at time.Time, why job.AttemptError) {
+	x.FinishedAt = at
+	x.Err = &why
+	t.finish(r, x, job.Cancelled)
 }
 
 // abort ends an open execution that has a result, or whose job is gone: at once,
@@ -45,19 +88,36 @@ func (t *tx) abort(x job.Open) {
 	}
 }
 
-// aborted closes an execution whose request is over. If it was the last that
-// others of its job waited for, those may begin.
-func (t *tx) aborted(x job.Open, at time.Time) {
-	t.close(x)
-	id := x.Execution.Job
-	if t.state.opens.blocked(id) {
-		return
-	}
-	for _, waiting := range t.state.opens.ofJob(id) {
-		if waiting.Phase == job.PhaseWaiting {
-			waiting.Phase = job.PhasePending
-			waiting.RetryAt = at
-			t.setOpen(waiting)
+// release lets the executions of a job begin that waited for one that is closed
+// now: for the last request to be aborted, or for nothing else to be open.
+func (t *tx) release(id job.ID, at time.Time) {
+	open := t.state.opens.ofJob(id)
+	blocked := t.state.opens.blocked(id)
+	for _, x := range open {
+		if x.Phase == job.PhaseWaiting && !blocked || x.Phase == job.PhaseBuffered && len(open) == 1 {
+			t.letBegin(x, at)
 		}
 	}
+}
+
+// unbuffer lets a buffered execution begin beside what runs. It still waits for
+// requests that have to be aborted.
+func (t *tx) unbuffer(id job.ID, at time.Time) {
+	blocked := t.state.opens.blocked(id)
+	for _, x := range t.state.opens.ofJob(id) {
+		switch {
+		case x.Phase != job.PhaseBuffered:
+		case blocked:
+			x.Phase = job.PhaseWaiting
+			t.setOpen(x)
+		default:
+			t.letBegin(x, at)
+		}
+	}
+}
+
+// letBegin makes an execution that waited pending, at once.
+func (t *tx) letBegin(x job.Open, at time.Time) {
+	x.Phase, x.RetryAt = job.PhasePending, at
+	t.setOpen(x)
 }

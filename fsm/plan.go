@@ -18,8 +18,8 @@ func (t *tx) plan(d job.Plan, p job.PlannedSlot) job.Item {
 	if p.Next.IsZero() {
 		r.State = logpb.State_STATE_COMPLETED
 	}
-	if p.Missed.Count > 0 {
-		t.miss(r, d.At, p)
+	if p.Missed.Count > 0 && t.miss(r, d.At, p.Trigger, p.Missed) && p.Fire.IsZero() {
+		r.LastResult = logpb.Result_RESULT_MISSED
 	}
 	result := t.fire(r, d.At, p)
 	t.trim(r, d.HistoryPerJob)
@@ -27,29 +27,27 @@ func (t *tx) plan(d job.Plan, p job.PlannedSlot) job.Item {
 	return job.Item{Result: result}
 }
 
-// miss records a gap. The job's last result is MISSED only if nothing is fired
-// after it.
-func (t *tx) miss(r *row, at time.Time, p job.PlannedSlot) {
-	id := job.GapExecution(r.id, p.Missed.From)
+// miss records a gap; false if it has a record already. The job's last result is
+// then MISSED, unless something is fired after the gap: the caller knows.
+func (t *tx) miss(r *row, at time.Time, trigger job.Trigger, gap job.Gap) bool {
+	id := job.GapExecution(r.id, gap.From)
 	if t.recorded(r, id) {
-		return
+		return false
 	}
 	t.addRecord(r, &job.Execution{
 		ID:          id,
-		Trigger:     p.Trigger,
-		ScheduledAt: p.Missed.From,
-		DueAt:       p.Missed.From,
+		Trigger:     trigger,
+		ScheduledAt: gap.From,
+		DueAt:       gap.From,
 		CreatedAt:   at,
 		FinishedAt:  at,
 		Result:      job.Missed,
-		MissedFrom:  p.Missed.From,
-		MissedTo:    p.Missed.To,
-		MissedCount: p.Missed.Count,
+		MissedFrom:  gap.From,
+		MissedTo:    gap.To,
+		MissedCount: gap.Count,
 	})
-	r.Missed += int64(p.Missed.Count)
-	if p.Fire.IsZero() {
-		r.LastResult = logpb.Result_RESULT_MISSED
-	}
+	r.Missed += int64(gap.Count)
+	return true
 }
 
 // fire executes a slot. One that has a record was planned before, which happens
@@ -64,7 +62,7 @@ func (t *tx) fire(r *row, at time.Time, p job.PlannedSlot) job.Result {
 		return t.execution(id).Result
 	}
 	x := &job.Execution{ID: id, Trigger: p.Trigger, ScheduledAt: p.Fire, DueAt: p.Fire, CreatedAt: at, Result: job.Running}
-	if r.GetOverlap() == logpb.OverlapPolicy_OVERLAP_SKIP && len(t.state.opens.byJob[r.id]) > 0 {
+	if t.mustYield(r.id, r.GetOverlap()) {
 		t.skip(r, x)
 		return x.Result
 	}
@@ -82,12 +80,17 @@ func (t *tx) skip(r *row, x *job.Execution) {
 }
 
 // start opens an execution as the phase in open says; or to wait, if requests of
-// the job have to be aborted first.
+// the job have to be aborted first; or to wait for what runs.
 func (t *tx) start(r *row, x *job.Execution, open job.Open, overlap logpb.OverlapPolicy) {
-	if overlap == logpb.OverlapPolicy_OVERLAP_CANCEL_PREVIOUS {
+	switch overlap {
+	case logpb.OverlapPolicy_OVERLAP_CANCEL_PREVIOUS:
 		t.cancelPrevious(r, x.CreatedAt)
 		if t.state.opens.blocked(r.id) {
 			open = job.Open{Phase: job.PhaseWaiting}
+		}
+	case logpb.OverlapPolicy_OVERLAP_BUFFER_ONE:
+		if t.state.opens.any(r.id) {
+			open = job.Open{Phase: job.PhaseBuffered}
 		}
 	}
 	open.Execution, open.Trigger, open.ScheduledAt = x.ID, x.Trigger, x.ScheduledAt
@@ -111,8 +114,8 @@ func (t *tx) run(d job.Run) job.Item {
 	switch {
 	case t.recorded(r, id):
 		return refuse(job.ErrStale)
-	case overlap == logpb.OverlapPolicy_OVERLAP_SKIP && len(t.state.opens.byJob[r.id]) > 0:
-		return refuse(job.Errorf(job.CodeOverlap, "an execution of job %v is open, and its overlap policy is SKIP", r.id))
+	case t.mustYield(r.id, overlap):
+		return refuse(overlapRefusal(r.id, overlap))
 	}
 	x := &job.Execution{ID: id, Trigger: job.TriggerManual, ScheduledAt: d.At, DueAt: d.At, CreatedAt: d.At, Result: job.Running}
 	t.start(r, x, job.Open{Phase: job.PhasePending, RetryAt: d.At}, overlap)

@@ -62,11 +62,24 @@ func (t *tx) recordRunning(at time.Time, open job.Open, o job.RecordedOutcome) j
 	if !o.StartedAt.IsZero() {
 		x.FinishedAt = o.StartedAt.Add(o.Duration)
 	}
+	return t.conclude(x, open, at)
+}
+
+// conclude ends an execution whose request is over, with the result that its
+// record's error stands for.
+func (t *tx) conclude(x *job.Execution, open job.Open, at time.Time) job.Item {
 	r := t.row(open.Execution.Job)
-	t.finish(r, x, resultOf(o.Err))
+	t.finish(r, x, resultOf(x.Err))
 	t.save(r)
-	t.close(open)
+	t.end(open, at)
 	return job.Item{Result: x.Result}
+}
+
+// end closes an execution whose request is over, and lets those begin that
+// waited for it.
+func (t *tx) end(open job.Open, at time.Time) {
+	t.close(open)
+	t.release(open.Execution.Job, at)
 }
 
 // recordAborting takes the word of a node that a request is over whose execution
@@ -78,12 +91,13 @@ func (t *tx) recordAborting(at time.Time, open job.Open, o job.RecordedOutcome) 
 		t.putExecution(x)
 		item.Result = x.Result
 	}
-	t.aborted(open, at)
+	t.end(open, at)
 	return item
 }
 
-// markLost takes an attempt from a node that is gone, or lives another life.
-func (t *tx) markLost(at time.Time, ref job.AttemptRef) job.Item {
+// markLost takes an attempt from a node that is gone, or lives another life. A
+// final one is the last of its execution.
+func (t *tx) markLost(at time.Time, ref job.AttemptRef, final bool) job.Item {
 	open, ok := t.state.opens.byID[ref.Execution]
 	if !ok || ref.Attempt != open.Attempt {
 		return refuse(job.ErrStale)
@@ -98,6 +112,10 @@ func (t *tx) markLost(at time.Time, ref job.AttemptRef) job.Item {
 		x := t.execution(open.Execution)
 		addAttempt(x, attemptOf(lost))
 		x.HTTPStatus, x.Err = 0, lost.Err
+		if final {
+			x.FinishedAt = at
+			return t.conclude(x, open, at)
+		}
 		t.retry(x, open, at)
 		return job.Item{Result: x.Result}
 	case job.PhaseAborting:

@@ -154,6 +154,56 @@ func TestMarkLost(t *testing.T) {
 	equal(t, "released", n.phase(slotID(2)), job.PhasePending)
 }
 
+func TestMarkLost_Final(t *testing.T) {
+	t.Parallel()
+	n := withJob(t, job.OverlapSkip)
+	n.do(plan(1))
+	retry := outcome(ref(slotID(1), 1), errStatus)
+	retry.RetryAt = at(3)
+	n.do(record(2, retry))
+	n.do(begin(3, ref(slotID(1), 2)))
+	lost := job.MarkLost{At: at(9), Final: []job.AttemptRef{ref(slotID(1), 2)}}
+	n.refused(job.ErrStale, job.MarkLost{At: at(9), Final: []job.AttemptRef{ref(slotID(1), 1)}})
+	equal(t, "result", n.do(lost), job.Failed)
+	x := n.execution(slotID(1))
+	equal(t, "error", x.Err.Code, job.ErrNodeLost)
+	equal(t, "status", x.HTTPStatus, 0)
+	equal(t, "started", x.StartedAt, retry.StartedAt)
+	equal(t, "finished", x.FinishedAt, at(9))
+	equal(t, "attempts", len(x.Attempts), 2)
+	equal(t, "the last one's error", x.Attempts[1].Err.Code, job.ErrNodeLost)
+	equal(t, "the last one's node", x.Attempts[1].NodeID, "n2")
+	got := n.job(jobA)
+	equal(t, "counts", got.Counts, job.Counts{Failed: 1})
+	equal(t, "last result", got.LastResult, job.Failed)
+	equal(t, "consecutive failures", got.ConsecutiveFailures, 1)
+	equal(t, "running", got.Running, 0)
+	equal(t, "phase", n.phase(slotID(1)), job.PhaseClosed)
+	n.refused(job.ErrStale, lost)
+	equal(t, "the next slot", n.do(plan(2)), job.Running)
+}
+
+func TestMarkLost_FinalOfAnAbort(t *testing.T) {
+	t.Parallel()
+	n := withJob(t, job.OverlapCancelPrevious)
+	n.do(plan(1))
+	n.do(plan(2))
+	equal(t, "result", n.do(job.MarkLost{At: at(9), Final: []job.AttemptRef{ref(slotID(1), 1)}}), job.Cancelled)
+	equal(t, "closed", n.phase(slotID(1)), job.PhaseClosed)
+	equal(t, "released", n.phase(slotID(2)), job.PhasePending)
+}
+
+func TestMarkLost_ItemsOfAttemptsThenFinal(t *testing.T) {
+	t.Parallel()
+	n := withJob(t, job.OverlapAllow)
+	n.do(plan(1))
+	n.do(plan(2))
+	a := n.submit(job.MarkLost{At: at(9), Attempts: []job.AttemptRef{ref(slotID(2), 1)}, Final: []job.AttemptRef{ref(slotID(1), 1)}})
+	equal(t, "items", len(a.Items), 2)
+	equal(t, "of the attempt", a.Items[0].Result, job.Retrying)
+	equal(t, "of the final one", a.Items[1].Result, job.Failed)
+}
+
 func TestApply_OneItemForEachPart(t *testing.T) {
 	t.Parallel()
 	n := withJob(t, job.OverlapSkip)

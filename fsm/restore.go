@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/cronraft/cronraft/internal/crashpoint"
 )
 
 // checkpoint makes a stream of the whole state, beside Apply. It costs a flush
@@ -56,6 +58,7 @@ func (s *Store) restore(from io.Reader) error {
 		s.cfg.Failed(err)
 		return err
 	}
+	s.cfg.Reached.Reach(crashpoint.Swapped)
 	now.live.Store(true)
 	if err := s.exchange(now); err != nil {
 		return err

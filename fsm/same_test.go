@@ -27,6 +27,7 @@ func TestSameLogSameState(t *testing.T) {
 		g := &generator{rt: rt, node: steady}
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			shaky.answers = append(shaky.answers, steady.submit(g.decision()))
+			steady.wantOrderly(rt)
 			shaky.step()
 		}
 		shaky.catchUp(1 << 30)
@@ -144,6 +145,22 @@ func (n *node) wantSound(rt *rapid.T) {
 	}
 }
 
+// wantOrderly checks what must hold after each entry: at most one execution of a
+// job is buffered, and only behind another.
+func (n *node) wantOrderly(rt *rapid.T) {
+	buffered := map[job.ID]int{}
+	for _, x := range n.state.opens.all() {
+		id := x.Execution.Job
+		if x.Phase != job.PhaseBuffered {
+			continue
+		}
+		buffered[id]++
+		if buffered[id] > 1 || len(n.OpenOf(id)) == 1 {
+			rt.Errorf("after entry %d, %v is buffered; open: %+v", n.Applied(), x.Execution, n.OpenOf(id))
+		}
+	}
+}
+
 // generator draws decisions: most fit the state of its node, some do not.
 type generator struct {
 	rt   *rapid.T
@@ -152,8 +169,8 @@ type generator struct {
 }
 
 func (g *generator) decision() job.Decision {
-	g.now += rapid.IntRange(0, 2).Draw(g.rt, "time passes")
-	switch rapid.IntRange(0, 11).Draw(g.rt, "decision") {
+	g.now += rapid.SampledFrom([]int{0, 0, 0, 0, 1, 1, 1, 2, 2, 25 * 60 * 60}).Draw(g.rt, "time passes")
+	switch rapid.IntRange(0, 17).Draw(g.rt, "decision") {
 	case 0, 1:
 		return g.putJobs()
 	case 2:
@@ -162,7 +179,7 @@ func (g *generator) decision() job.Decision {
 		return g.plan()
 	case 6:
 		return job.Run{
-			At: at(g.now), HistoryPerJob: g.keep(), Overlap: g.overlap(""),
+			At: at(g.now), HistoryPerJob: g.keep(), Overlap: g.overlap(""), Once: g.once(),
 			Execution: job.ManualExecution(g.id(), at(g.now), uint16(rapid.IntRange(1, 3).Draw(g.rt, "salt"))),
 		}
 	case 7:
@@ -176,9 +193,21 @@ func (g *generator) decision() job.Decision {
 	case 10:
 		d := job.MarkLost{At: at(g.now)}
 		for _, x := range g.open(job.PhaseRunning, job.PhaseAborting) {
-			d.Attempts = append(d.Attempts, ref(x.Execution, x.Attempt))
+			if rapid.Bool().Draw(g.rt, "final") {
+				d.Final = append(d.Final, ref(x.Execution, x.Attempt))
+			} else {
+				d.Attempts = append(d.Attempts, ref(x.Execution, x.Attempt))
+			}
 		}
 		return d
+	case 11, 12:
+		return g.cancel()
+	case 13:
+		return job.PruneAnswers{Before: at(g.now - rapid.IntRange(0, 4).Draw(g.rt, "age")), Limit: rapid.IntRange(1, 2).Draw(g.rt, "page")}
+	case 14:
+		return job.RaiseVersion{Version: rapid.IntRange(1, 2).Draw(g.rt, "version")}
+	case 15:
+		return job.DismissNode{At: at(g.now), Node: rapid.SampledFrom([]job.NodeRef{n1, n2, {ID: "n2", Incarnation: 9}}).Draw(g.rt, "node")}
 	default:
 		return job.Prune{Before: at(g.now - rapid.IntRange(0, 4).Draw(g.rt, "age")), After: g.id() - 1, Jobs: rapid.IntRange(1, 3).Draw(g.rt, "page")}
 	}
@@ -189,20 +218,54 @@ func (g *generator) id() job.ID { return job.ID(rapid.IntRange(1, 4).Draw(g.rt, 
 func (g *generator) keep() int { return rapid.IntRange(0, 3).Draw(g.rt, "records kept") }
 
 func (g *generator) overlap(more ...job.OverlapPolicy) job.OverlapPolicy {
-	return rapid.SampledFrom(append(more, job.OverlapSkip, job.OverlapAllow, job.OverlapCancelPrevious)).Draw(g.rt, "overlap")
+	return rapid.SampledFrom(append(more, job.OverlapSkip, job.OverlapAllow, job.OverlapCancelPrevious, job.OverlapBufferOne, job.OverlapBufferOne)).Draw(g.rt, "overlap")
+}
+
+// once draws one of few keys, most with the request that belongs to it.
+func (g *generator) once() *job.Once {
+	if !rapid.Bool().Draw(g.rt, "repeatable") {
+		return nil
+	}
+	o := once(byte(rapid.IntRange(1, 4).Draw(g.rt, "key")), rapid.SampledFrom([]string{"one", "another"}).Draw(g.rt, "answer"))
+	if rapid.IntRange(0, 4).Draw(g.rt, "request") == 0 {
+		o.Request[0]++
+	}
+	return o
+}
+
+// cancel draws an execution that is open, or one that is not.
+func (g *generator) cancel() job.Decision {
+	d := job.Cancel{At: at(g.now), Execution: job.SlotExecution(g.id(), at(g.now)), Once: g.once()}
+	open := g.open(job.PhasePending, job.PhaseRunning, job.PhaseWaiting, job.PhaseAborting, job.PhaseBuffered)
+	if len(open) > 0 {
+		d.Execution = rapid.SampledFrom(open).Draw(g.rt, "execution").Execution
+	}
+	return d
 }
 
 func (g *generator) putJobs() job.Decision {
-	d := job.PutJobs{At: at(g.now)}
+	d := job.PutJobs{At: at(g.now), Once: g.once()}
 	for range rapid.IntRange(1, 3).Draw(g.rt, "jobs") {
 		j := job.Job{ID: g.id(), Spec: spec(g.overlap()), NextRunAt: at(g.now + rapid.IntRange(0, 2).Draw(g.rt, "due in"))}
 		j.State = rapid.SampledFrom([]job.State{job.Active, job.Active, job.Paused}).Draw(g.rt, "state")
+		j.Misfire = rapid.SampledFrom([]job.MisfirePolicy{job.MisfireFireOnce, job.MisfireFireAll, job.MisfireSkip}).Draw(g.rt, "misfire")
+		j.Guarantee = rapid.SampledFrom([]job.Guarantee{job.AtLeastOnce, job.AtMostOnce}).Draw(g.rt, "guarantee")
+		p := job.PutJob{KeepNextRun: rapid.Bool().Draw(g.rt, "keep next run")}
 		if old, err := g.node.Job(j.ID); err == nil {
 			j.Version = old.Version
+			g.giveUp(&p, old)
 		}
-		d.Jobs = append(d.Jobs, job.PutJob{Job: j, KeepNextRun: rapid.Bool().Draw(g.rt, "keep next run")})
+		p.Job = j
+		d.Jobs = append(d.Jobs, p)
 	}
 	return d
+}
+
+// giveUp draws whether an edit gives up slots that are due.
+func (g *generator) giveUp(p *job.PutJob, old job.Job) {
+	if due := old.NextRunAt; !due.IsZero() && !due.After(at(g.now)) && rapid.Bool().Draw(g.rt, "give up") {
+		p.Due, p.Missed = due, job.Gap{From: due, To: due.Add(time.Second), Count: 2}
+	}
 }
 
 func (g *generator) plan() job.Decision {

@@ -22,6 +22,10 @@ type state struct {
 	db        *pebble.DB
 	applied   uint64
 	clusterID string
+	// version is that of the newest log entries that may be written.
+	version int
+	// dismissed has the life of each node that is not let in again.
+	dismissed map[string]uint64
 	agenda    *agenda
 	opens     *opens
 }
@@ -38,7 +42,7 @@ const (
 // openState opens the database in a folder of the store and reads what memory
 // needs. One that is restored must exist, and is not live yet.
 func (s *Store) openState(name string, restored bool) (*state, error) {
-	st := &state{name: name, opens: newOpens()}
+	st := &state{name: name, dismissed: map[string]uint64{}, opens: newOpens()}
 	st.live.Store(!restored)
 	options := s.options(func(err error) {
 		if st.live.Load() {
@@ -93,18 +97,38 @@ func (q quiet) Fatalf(format string, args ...any) {
 
 // load reads what is kept in memory.
 func (st *state) load() error {
-	var applied logpb.Applied
-	var cluster logpb.Cluster
-	if err := errors.Join(st.read(appliedKey, &applied), st.read(clusterKey, &cluster)); err != nil {
+	if err := errors.Join(st.loadSingles(), st.loadDismissed()); err != nil {
 		return err
 	}
-	st.applied, st.clusterID = applied.GetIndex(), cluster.GetId()
 	if err := st.loadAgenda(); err != nil {
 		return err
 	}
-	return st.scan(openPrefix, func(key, value []byte) error {
+	return st.scan(openPrefix, len(openKey(job.ExecutionID{})), func(key, value []byte) error {
 		x, err := readOpen(executionOf(key), value)
 		st.opens.put(x)
+		return err
+	})
+}
+
+// loadSingles reads the values that exist once. A state in which there may be
+// what this program has no words for is not opened.
+func (st *state) loadSingles() error {
+	var applied logpb.Applied
+	var cluster logpb.Cluster
+	var version logpb.LogVersion
+	err := errors.Join(st.read(appliedKey, &applied), st.read(clusterKey, &cluster), st.read(versionKey, &version))
+	st.applied, st.clusterID, st.version = applied.GetIndex(), cluster.GetId(), max(1, int(version.GetVersion()))
+	if err == nil && st.version > Version {
+		return fmt.Errorf("it was written by log entries of version %d and this program reads %d at most: upgrade this node", st.version, Version)
+	}
+	return err
+}
+
+func (st *state) loadDismissed() error {
+	return st.scan(dismissedPrefix, anyLength, func(key, value []byte) error {
+		var p logpb.Dismissed
+		err := proto.Unmarshal(value, &p)
+		st.dismissed[nodeOf(key)] = p.GetIncarnation()
 		return err
 	})
 }
@@ -114,7 +138,7 @@ func (st *state) load() error {
 func (st *state) loadAgenda() error {
 	var entries []due
 	var p logpb.JobState
-	err := st.scan(statePrefix, func(key, value []byte) error {
+	err := st.scan(statePrefix, len(stateKey(0)), func(key, value []byte) error {
 		if err := proto.Unmarshal(value, &p); err != nil {
 			return fmt.Errorf("decode the state of %v: %w", jobOf(key), err)
 		}
@@ -139,13 +163,12 @@ func (st *state) read(key []byte, m proto.Message) error {
 	return errors.Join(proto.Unmarshal(value, m), closer.Close())
 }
 
+// anyLength is the length of keys that differ in length.
+const anyLength = 0
+
 // scan visits the records of a kind, in the order of their keys, all of which
 // have to be of the kind's length.
-func (st *state) scan(prefix string, visit func(key, value []byte) error) error {
-	length := len(stateKey(job.ID(0)))
-	if prefix == openPrefix {
-		length = len(openKey(job.ExecutionID{}))
-	}
+func (st *state) scan(prefix string, length int, visit func(key, value []byte) error) error {
 	it, err := st.db.NewIter(&pebble.IterOptions{LowerBound: []byte(prefix), UpperBound: afterAll([]byte(prefix))})
 	if err != nil {
 		return err
@@ -157,7 +180,7 @@ func (st *state) scan(prefix string, visit func(key, value []byte) error) error 
 }
 
 func visitRecord(it *pebble.Iterator, length int, visit func(key, value []byte) error) error {
-	if len(it.Key()) != length {
+	if length != anyLength && len(it.Key()) != length {
 		return fmt.Errorf("there is a key %q", it.Key())
 	}
 	value, err := it.ValueAndErr()

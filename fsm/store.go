@@ -8,6 +8,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cronraft/cronraft/internal/crashpoint"
 )
 
 // errClosed is what a store says that was closed.
@@ -24,6 +26,9 @@ type Config struct {
 	// Failed is told, by any goroutine and perhaps more than once, that the
 	// database cannot write or is corrupt: the node has to stop. Default: panic.
 	Failed func(error)
+	// Reached is told, with no lock held, when Apply or Restore has come to a
+	// moment at which a crash is worth a test; default: nobody is.
+	Reached crashpoint.Hook
 }
 
 // Validate reports what is wrong with the configuration.
@@ -135,14 +140,6 @@ func (s *Store) Applied() uint64 { return s.applied.Load() }
 
 // Snapshots is where raft keeps its snapshots.
 func (s *Store) Snapshots() *Snapshots { return s.snapshots }
-
-// ClusterID is the ID of the cluster whose state this is; empty before it was
-// founded.
-func (s *Store) ClusterID() string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.state.clusterID
-}
 
 // flush makes all that was applied durable and returns the index of the last
 // entry of it that is known to be.

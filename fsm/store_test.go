@@ -3,6 +3,7 @@ package fsm
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cronraft/cronraft/fsm/logpb"
+	"github.com/cronraft/cronraft/internal/crashpoint"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -28,6 +30,13 @@ func busy(t testing.TB, files vfs.FS) *node {
 	n.do(plan(1))
 	n.do(plan(2))
 	n.do(runNow(2, 3, job.OverlapAllow))
+	n.do(job.RaiseVersion{Version: 2})
+	n.do(job.DismissNode{At: at(2), Node: n2})
+	for _, seconds := range []int{2, 3} { // the second is buffered
+		d := job.Run{At: at(seconds), Execution: job.ManualExecution(jobB, at(seconds), 1), Overlap: job.OverlapBufferOne}
+		d.Once = once(byte(seconds), "run")
+		n.do(d)
+	}
 	return n
 }
 
@@ -46,7 +55,7 @@ func (n *node) memory() string {
 			b.WriteString(x.Execution.String() + "\n")
 		}
 	}
-	return b.String() + st.clusterID + string(rune('0'+st.jobCount())) + " " + string(rune('0'+st.applied))
+	return b.String() + fmt.Sprint(st.clusterID, st.version, st.dismissed, st.jobCount(), st.applied)
 }
 
 func TestOpen_AfterClose(t *testing.T) {
@@ -120,7 +129,7 @@ func TestOpen_Refuses(t *testing.T) {
 
 func TestOpen_RefusesDamagedRecords(t *testing.T) {
 	t.Parallel()
-	for _, key := range []string{"s/12345678", "s/1234567", "o/1234567812345678", "o/12", "m/applied", "m/cluster"} {
+	for _, key := range []string{"s/12345678", "s/1234567", "o/1234567812345678", "o/12", "d/n1", "m/applied", "m/cluster", "m/version"} {
 		n := busy(t, vfs.NewMem())
 		b := n.state.db.NewBatch()
 		n.must(b.Set([]byte(key), []byte{0xff}, nil))
@@ -190,7 +199,7 @@ func TestApply_StopsAtWhatItCannotRead(t *testing.T) {
 		"unknown word": {entry(&logpb.Entry{Version: 1, Decision: &logpb.Entry_Run{Run: &logpb.Run{Overlap: 99}}}),
 			"upgrade this node"},
 		"no version": {entry(&logpb.Entry{}), "no version"},
-		"garbage":    {[]byte{0xff, 0xff}, "cannot apply entry 8"},
+		"garbage":    {[]byte{0xff, 0xff}, "cannot apply entry 12"},
 		"bad hash":   {entry(&logpb.Entry{Version: 1, Decision: &logpb.Entry_Init{}}), "the hash of an API key"},
 	}
 	for name, tc := range tests {
@@ -205,6 +214,39 @@ func TestApply_StopsAtWhatItCannotRead(t *testing.T) {
 			n.Apply(good)
 		})
 	}
+}
+
+// TestReached: the store announces the moments at which a crash is worth a test,
+// and what a crash there would leave.
+func TestReached(t *testing.T) {
+	t.Parallel()
+	var reached []crashpoint.Point
+	var n *node
+	files := vfs.NewMem()
+	n = &node{TB: t, cfg: Config{FS: files, Dir: "data/store", Reached: func(p crashpoint.Point) {
+		reached = append(reached, p)
+		switch p {
+		case crashpoint.Logged:
+			equal(t, "jobs before the entry", n.JobCount(), 0)
+		case crashpoint.Swapped:
+			current, err := readFile(files, "data/store/CURRENT")
+			n.must(err)
+			equal(t, "the current database", string(current), "db-2\n")
+			equal(t, "the old one is there", n.names()[1], "db-1")
+			equal(t, "the old one is in use", n.Applied(), 1)
+		}
+	}}}
+	n.reopen()
+	defer func() { n.must(n.Close()) }()
+	n.ApplyBatch(nil)
+	n.do(put(jobA, at(1), spec(job.OverlapSkip)))
+	n.ApplyBatch(n.log) // known already
+	_, content := busy(t, vfs.NewMem()).stream()
+	n.must(n.Restore(io.NopCloser(bytes.NewReader(content))))
+	if err := n.Restore(io.NopCloser(bytes.NewReader(content[1:]))); err == nil {
+		t.Error("a damaged stream was restored")
+	}
+	equal(t, "reached", fmt.Sprint(reached), fmt.Sprint([]crashpoint.Point{crashpoint.Logged, crashpoint.Swapped}))
 }
 
 func TestApply_OnlyInItsTerm(t *testing.T) {
@@ -339,7 +381,14 @@ func TestReadersBesideApply(t *testing.T) {
 		func() error { _, _, err := n.Hash(); return err },
 		func() error { _, err := n.Job(jobA); return err },
 		func() error { _, err := n.Executions(jobA, job.ExecutionID{}, 10); return err },
-		func() error { n.Due(at(99), 9, nil); n.NextDue(); n.OpenExecution(slotID(1)); return nil },
+		func() error {
+			n.Due(at(99), 9, nil)
+			n.NextDue()
+			n.OpenExecution(slotID(1))
+			n.OpenOf(jobA)
+			return nil
+		},
+		func() error { n.LogVersion(); n.Dismissed("n2"); n.ClusterID(); return nil },
 		func() error { f := n.Watch(); defer f.Close(); f.Drain(); return nil },
 		func() error { return n.WaitApplied(t.Context(), n.Applied()) },
 		func() error {

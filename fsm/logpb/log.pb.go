@@ -1,9 +1,10 @@
 // The entries of the replicated log: what a leader decided.
 //
 // Kinds and fields are only ever added, never changed or removed: an entry that
-// was written once has to mean the same on every node, for ever. A field that
-// changes the meaning of a kind needs a new version in the envelope. After a
-// change, `make generate`, and a golden entry in testdata/log.
+// was written once has to mean the same on every node, for ever. A kind, a word
+// or a field that an earlier program does not know needs a new version in the
+// envelope: fields that came later say with which one. After a change, `make
+// generate`, and a golden entry in testdata/log.
 //
 // Instants are Unix milliseconds, zero for none. There are no map fields, since
 // their order is not defined.
@@ -90,6 +91,7 @@ const (
 	OverlapPolicy_OVERLAP_SKIP            OverlapPolicy = 1
 	OverlapPolicy_OVERLAP_ALLOW           OverlapPolicy = 2
 	OverlapPolicy_OVERLAP_CANCEL_PREVIOUS OverlapPolicy = 3
+	OverlapPolicy_OVERLAP_BUFFER_ONE      OverlapPolicy = 4 // version 2
 )
 
 // Enum value maps for OverlapPolicy.
@@ -99,12 +101,14 @@ var (
 		1: "OVERLAP_SKIP",
 		2: "OVERLAP_ALLOW",
 		3: "OVERLAP_CANCEL_PREVIOUS",
+		4: "OVERLAP_BUFFER_ONE",
 	}
 	OverlapPolicy_value = map[string]int32{
 		"OVERLAP_NONE":            0,
 		"OVERLAP_SKIP":            1,
 		"OVERLAP_ALLOW":           2,
 		"OVERLAP_CANCEL_PREVIOUS": 3,
+		"OVERLAP_BUFFER_ONE":      4,
 	}
 )
 
@@ -133,6 +137,101 @@ func (x OverlapPolicy) Number() protoreflect.EnumNumber {
 // Deprecated: Use OverlapPolicy.Descriptor instead.
 func (OverlapPolicy) EnumDescriptor() ([]byte, []int) {
 	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{1}
+}
+
+type MisfirePolicy int32
+
+const (
+	MisfirePolicy_MISFIRE_FIRE_ONCE MisfirePolicy = 0
+	MisfirePolicy_MISFIRE_FIRE_ALL  MisfirePolicy = 1
+	MisfirePolicy_MISFIRE_SKIP      MisfirePolicy = 2
+)
+
+// Enum value maps for MisfirePolicy.
+var (
+	MisfirePolicy_name = map[int32]string{
+		0: "MISFIRE_FIRE_ONCE",
+		1: "MISFIRE_FIRE_ALL",
+		2: "MISFIRE_SKIP",
+	}
+	MisfirePolicy_value = map[string]int32{
+		"MISFIRE_FIRE_ONCE": 0,
+		"MISFIRE_FIRE_ALL":  1,
+		"MISFIRE_SKIP":      2,
+	}
+)
+
+func (x MisfirePolicy) Enum() *MisfirePolicy {
+	p := new(MisfirePolicy)
+	*p = x
+	return p
+}
+
+func (x MisfirePolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MisfirePolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_fsm_logpb_log_proto_enumTypes[2].Descriptor()
+}
+
+func (MisfirePolicy) Type() protoreflect.EnumType {
+	return &file_fsm_logpb_log_proto_enumTypes[2]
+}
+
+func (x MisfirePolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MisfirePolicy.Descriptor instead.
+func (MisfirePolicy) EnumDescriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{2}
+}
+
+type Guarantee int32
+
+const (
+	Guarantee_GUARANTEE_AT_LEAST_ONCE Guarantee = 0
+	Guarantee_GUARANTEE_AT_MOST_ONCE  Guarantee = 1
+)
+
+// Enum value maps for Guarantee.
+var (
+	Guarantee_name = map[int32]string{
+		0: "GUARANTEE_AT_LEAST_ONCE",
+		1: "GUARANTEE_AT_MOST_ONCE",
+	}
+	Guarantee_value = map[string]int32{
+		"GUARANTEE_AT_LEAST_ONCE": 0,
+		"GUARANTEE_AT_MOST_ONCE":  1,
+	}
+)
+
+func (x Guarantee) Enum() *Guarantee {
+	p := new(Guarantee)
+	*p = x
+	return p
+}
+
+func (x Guarantee) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Guarantee) Descriptor() protoreflect.EnumDescriptor {
+	return file_fsm_logpb_log_proto_enumTypes[3].Descriptor()
+}
+
+func (Guarantee) Type() protoreflect.EnumType {
+	return &file_fsm_logpb_log_proto_enumTypes[3]
+}
+
+func (x Guarantee) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Guarantee.Descriptor instead.
+func (Guarantee) EnumDescriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{3}
 }
 
 type Backoff int32
@@ -168,11 +267,11 @@ func (x Backoff) String() string {
 }
 
 func (Backoff) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_logpb_log_proto_enumTypes[2].Descriptor()
+	return file_fsm_logpb_log_proto_enumTypes[4].Descriptor()
 }
 
 func (Backoff) Type() protoreflect.EnumType {
-	return &file_fsm_logpb_log_proto_enumTypes[2]
+	return &file_fsm_logpb_log_proto_enumTypes[4]
 }
 
 func (x Backoff) Number() protoreflect.EnumNumber {
@@ -181,7 +280,7 @@ func (x Backoff) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Backoff.Descriptor instead.
 func (Backoff) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{2}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{4}
 }
 
 type Capture int32
@@ -220,11 +319,11 @@ func (x Capture) String() string {
 }
 
 func (Capture) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_logpb_log_proto_enumTypes[3].Descriptor()
+	return file_fsm_logpb_log_proto_enumTypes[5].Descriptor()
 }
 
 func (Capture) Type() protoreflect.EnumType {
-	return &file_fsm_logpb_log_proto_enumTypes[3]
+	return &file_fsm_logpb_log_proto_enumTypes[5]
 }
 
 func (x Capture) Number() protoreflect.EnumNumber {
@@ -233,7 +332,7 @@ func (x Capture) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Capture.Descriptor instead.
 func (Capture) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{3}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{5}
 }
 
 type Trigger int32
@@ -272,11 +371,11 @@ func (x Trigger) String() string {
 }
 
 func (Trigger) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_logpb_log_proto_enumTypes[4].Descriptor()
+	return file_fsm_logpb_log_proto_enumTypes[6].Descriptor()
 }
 
 func (Trigger) Type() protoreflect.EnumType {
-	return &file_fsm_logpb_log_proto_enumTypes[4]
+	return &file_fsm_logpb_log_proto_enumTypes[6]
 }
 
 func (x Trigger) Number() protoreflect.EnumNumber {
@@ -285,7 +384,7 @@ func (x Trigger) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Trigger.Descriptor instead.
 func (Trigger) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{4}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{6}
 }
 
 type Result int32
@@ -336,11 +435,11 @@ func (x Result) String() string {
 }
 
 func (Result) Descriptor() protoreflect.EnumDescriptor {
-	return file_fsm_logpb_log_proto_enumTypes[5].Descriptor()
+	return file_fsm_logpb_log_proto_enumTypes[7].Descriptor()
 }
 
 func (Result) Type() protoreflect.EnumType {
-	return &file_fsm_logpb_log_proto_enumTypes[5]
+	return &file_fsm_logpb_log_proto_enumTypes[7]
 }
 
 func (x Result) Number() protoreflect.EnumNumber {
@@ -349,7 +448,7 @@ func (x Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Result.Descriptor instead.
 func (Result) EnumDescriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{5}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{7}
 }
 
 // Entry is the envelope. A node stops at a version that it does not know, and at
@@ -369,6 +468,10 @@ type Entry struct {
 	//	*Entry_MarkLost
 	//	*Entry_Prune
 	//	*Entry_TakeOffice
+	//	*Entry_Cancel
+	//	*Entry_PruneAnswers
+	//	*Entry_RaiseVersion
+	//	*Entry_DismissNode
 	Decision isEntry_Decision `protobuf_oneof:"decision"`
 	// The term that the decision was made for; in another it is not applied. Zero
 	// is any.
@@ -511,6 +614,42 @@ func (x *Entry) GetTakeOffice() *TakeOffice {
 	return nil
 }
 
+func (x *Entry) GetCancel() *Cancel {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_Cancel); ok {
+			return x.Cancel
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetPruneAnswers() *PruneAnswers {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_PruneAnswers); ok {
+			return x.PruneAnswers
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetRaiseVersion() *RaiseVersion {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_RaiseVersion); ok {
+			return x.RaiseVersion
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetDismissNode() *DismissNode {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_DismissNode); ok {
+			return x.DismissNode
+		}
+	}
+	return nil
+}
+
 func (x *Entry) GetTerm() uint64 {
 	if x != nil {
 		return x.Term
@@ -562,6 +701,23 @@ type Entry_TakeOffice struct {
 	TakeOffice *TakeOffice `protobuf:"bytes,12,opt,name=take_office,json=takeOffice,proto3,oneof"`
 }
 
+type Entry_Cancel struct {
+	// Version 2.
+	Cancel *Cancel `protobuf:"bytes,13,opt,name=cancel,proto3,oneof"`
+}
+
+type Entry_PruneAnswers struct {
+	PruneAnswers *PruneAnswers `protobuf:"bytes,14,opt,name=prune_answers,json=pruneAnswers,proto3,oneof"`
+}
+
+type Entry_RaiseVersion struct {
+	RaiseVersion *RaiseVersion `protobuf:"bytes,15,opt,name=raise_version,json=raiseVersion,proto3,oneof"`
+}
+
+type Entry_DismissNode struct {
+	DismissNode *DismissNode `protobuf:"bytes,16,opt,name=dismiss_node,json=dismissNode,proto3,oneof"`
+}
+
 func (*Entry_Init) isEntry_Decision() {}
 
 func (*Entry_PutJobs) isEntry_Decision() {}
@@ -581,6 +737,14 @@ func (*Entry_MarkLost) isEntry_Decision() {}
 func (*Entry_Prune) isEntry_Decision() {}
 
 func (*Entry_TakeOffice) isEntry_Decision() {}
+
+func (*Entry_Cancel) isEntry_Decision() {}
+
+func (*Entry_PruneAnswers) isEntry_Decision() {}
+
+func (*Entry_RaiseVersion) isEntry_Decision() {}
+
+func (*Entry_DismissNode) isEntry_Decision() {}
 
 type Init struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -690,6 +854,7 @@ type PutJobs struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
 	Jobs          []*PutJob              `protobuf:"bytes,2,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Once          *Once                  `protobuf:"bytes,3,opt,name=once,proto3" json:"once,omitempty"` // version 2
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -738,25 +903,99 @@ func (x *PutJobs) GetJobs() []*PutJob {
 	return nil
 }
 
-type PutJob struct {
+func (x *PutJobs) GetOnce() *Once {
+	if x != nil {
+		return x.Once
+	}
+	return nil
+}
+
+// Once names a write that may be repeated: two SHA-256 hashes, and what the first
+// one is answered.
+type Once struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`
-	Namespace     string                 `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	KeyId         string                 `protobuf:"bytes,3,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	Version       uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
-	CreatedAt     int64                  `protobuf:"varint,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	NextRunAt     int64                  `protobuf:"varint,6,opt,name=next_run_at,json=nextRunAt,proto3" json:"next_run_at,omitempty"`
-	State         State                  `protobuf:"varint,7,opt,name=state,proto3,enum=cronraft.log.State" json:"state,omitempty"`
-	Overlap       OverlapPolicy          `protobuf:"varint,8,opt,name=overlap,proto3,enum=cronraft.log.OverlapPolicy" json:"overlap,omitempty"`
-	Spec          *Spec                  `protobuf:"bytes,9,opt,name=spec,proto3" json:"spec,omitempty"`
-	KeepNextRun   bool                   `protobuf:"varint,10,opt,name=keep_next_run,json=keepNextRun,proto3" json:"keep_next_run,omitempty"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Request       []byte                 `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	Answer        []byte                 `protobuf:"bytes,3,opt,name=answer,proto3" json:"answer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Once) Reset() {
+	*x = Once{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Once) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Once) ProtoMessage() {}
+
+func (x *Once) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Once.ProtoReflect.Descriptor instead.
+func (*Once) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Once) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Once) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *Once) GetAnswer() []byte {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+type PutJob struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          uint64                 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`
+	Namespace   string                 `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	KeyId       string                 `protobuf:"bytes,3,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Version     uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	CreatedAt   int64                  `protobuf:"varint,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	NextRunAt   int64                  `protobuf:"varint,6,opt,name=next_run_at,json=nextRunAt,proto3" json:"next_run_at,omitempty"`
+	State       State                  `protobuf:"varint,7,opt,name=state,proto3,enum=cronraft.log.State" json:"state,omitempty"`
+	Overlap     OverlapPolicy          `protobuf:"varint,8,opt,name=overlap,proto3,enum=cronraft.log.OverlapPolicy" json:"overlap,omitempty"`
+	Spec        *Spec                  `protobuf:"bytes,9,opt,name=spec,proto3" json:"spec,omitempty"`
+	KeepNextRun bool                   `protobuf:"varint,10,opt,name=keep_next_run,json=keepNextRun,proto3" json:"keep_next_run,omitempty"`
+	// Version 2.
+	Due           int64 `protobuf:"varint,11,opt,name=due,proto3" json:"due,omitempty"`
+	MissedFrom    int64 `protobuf:"varint,12,opt,name=missed_from,json=missedFrom,proto3" json:"missed_from,omitempty"`
+	MissedTo      int64 `protobuf:"varint,13,opt,name=missed_to,json=missedTo,proto3" json:"missed_to,omitempty"`
+	MissedCount   int64 `protobuf:"varint,14,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PutJob) Reset() {
 	*x = PutJob{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[4]
+	mi := &file_fsm_logpb_log_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +1007,7 @@ func (x *PutJob) String() string {
 func (*PutJob) ProtoMessage() {}
 
 func (x *PutJob) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[4]
+	mi := &file_fsm_logpb_log_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +1020,7 @@ func (x *PutJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutJob.ProtoReflect.Descriptor instead.
 func (*PutJob) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{4}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PutJob) GetId() uint64 {
@@ -854,6 +1093,34 @@ func (x *PutJob) GetKeepNextRun() bool {
 	return false
 }
 
+func (x *PutJob) GetDue() int64 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
+func (x *PutJob) GetMissedFrom() int64 {
+	if x != nil {
+		return x.MissedFrom
+	}
+	return 0
+}
+
+func (x *PutJob) GetMissedTo() int64 {
+	if x != nil {
+		return x.MissedTo
+	}
+	return 0
+}
+
+func (x *PutJob) GetMissedCount() int64 {
+	if x != nil {
+		return x.MissedCount
+	}
+	return 0
+}
+
 type DeleteJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -866,7 +1133,7 @@ type DeleteJob struct {
 
 func (x *DeleteJob) Reset() {
 	*x = DeleteJob{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[5]
+	mi := &file_fsm_logpb_log_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +1145,7 @@ func (x *DeleteJob) String() string {
 func (*DeleteJob) ProtoMessage() {}
 
 func (x *DeleteJob) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[5]
+	mi := &file_fsm_logpb_log_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +1158,7 @@ func (x *DeleteJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJob.ProtoReflect.Descriptor instead.
 func (*DeleteJob) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{5}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeleteJob) GetAt() int64 {
@@ -933,7 +1200,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[6]
+	mi := &file_fsm_logpb_log_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1212,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[6]
+	mi := &file_fsm_logpb_log_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1225,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{6}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Plan) GetAt() int64 {
@@ -1000,7 +1267,7 @@ type PlannedSlot struct {
 
 func (x *PlannedSlot) Reset() {
 	*x = PlannedSlot{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[7]
+	mi := &file_fsm_logpb_log_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1012,7 +1279,7 @@ func (x *PlannedSlot) String() string {
 func (*PlannedSlot) ProtoMessage() {}
 
 func (x *PlannedSlot) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[7]
+	mi := &file_fsm_logpb_log_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1025,7 +1292,7 @@ func (x *PlannedSlot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlannedSlot.ProtoReflect.Descriptor instead.
 func (*PlannedSlot) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{7}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PlannedSlot) GetJob() uint64 {
@@ -1106,13 +1373,14 @@ type Run struct {
 	Job           uint64                 `protobuf:"fixed64,4,opt,name=job,proto3" json:"job,omitempty"`
 	Order         uint64                 `protobuf:"fixed64,5,opt,name=order,proto3" json:"order,omitempty"`
 	Overlap       OverlapPolicy          `protobuf:"varint,6,opt,name=overlap,proto3,enum=cronraft.log.OverlapPolicy" json:"overlap,omitempty"`
+	Once          *Once                  `protobuf:"bytes,7,opt,name=once,proto3" json:"once,omitempty"` // version 2
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Run) Reset() {
 	*x = Run{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[8]
+	mi := &file_fsm_logpb_log_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1392,7 @@ func (x *Run) String() string {
 func (*Run) ProtoMessage() {}
 
 func (x *Run) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[8]
+	mi := &file_fsm_logpb_log_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1405,7 @@ func (x *Run) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Run.ProtoReflect.Descriptor instead.
 func (*Run) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{8}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Run) GetAt() int64 {
@@ -1182,6 +1450,89 @@ func (x *Run) GetOverlap() OverlapPolicy {
 	return OverlapPolicy_OVERLAP_NONE
 }
 
+func (x *Run) GetOnce() *Once {
+	if x != nil {
+		return x.Once
+	}
+	return nil
+}
+
+type Cancel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Namespace     string                 `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Job           uint64                 `protobuf:"fixed64,3,opt,name=job,proto3" json:"job,omitempty"`
+	Order         uint64                 `protobuf:"fixed64,4,opt,name=order,proto3" json:"order,omitempty"`
+	Once          *Once                  `protobuf:"bytes,5,opt,name=once,proto3" json:"once,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cancel) Reset() {
+	*x = Cancel{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cancel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cancel) ProtoMessage() {}
+
+func (x *Cancel) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
+func (*Cancel) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Cancel) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Cancel) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Cancel) GetJob() uint64 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *Cancel) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *Cancel) GetOnce() *Once {
+	if x != nil {
+		return x.Once
+	}
+	return nil
+}
+
 type Begin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1192,7 +1543,7 @@ type Begin struct {
 
 func (x *Begin) Reset() {
 	*x = Begin{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[9]
+	mi := &file_fsm_logpb_log_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1204,7 +1555,7 @@ func (x *Begin) String() string {
 func (*Begin) ProtoMessage() {}
 
 func (x *Begin) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[9]
+	mi := &file_fsm_logpb_log_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1217,7 +1568,7 @@ func (x *Begin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Begin.ProtoReflect.Descriptor instead.
 func (*Begin) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{9}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Begin) GetAt() int64 {
@@ -1244,7 +1595,7 @@ type BeginAttempt struct {
 
 func (x *BeginAttempt) Reset() {
 	*x = BeginAttempt{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[10]
+	mi := &file_fsm_logpb_log_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1607,7 @@ func (x *BeginAttempt) String() string {
 func (*BeginAttempt) ProtoMessage() {}
 
 func (x *BeginAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[10]
+	mi := &file_fsm_logpb_log_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1620,7 @@ func (x *BeginAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginAttempt.ProtoReflect.Descriptor instead.
 func (*BeginAttempt) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{10}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BeginAttempt) GetRef() *AttemptRef {
@@ -1296,7 +1647,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[11]
+	mi := &file_fsm_logpb_log_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1308,7 +1659,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[11]
+	mi := &file_fsm_logpb_log_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1321,7 +1672,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{11}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Record) GetAt() int64 {
@@ -1356,7 +1707,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[12]
+	mi := &file_fsm_logpb_log_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1719,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[12]
+	mi := &file_fsm_logpb_log_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1732,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{12}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Outcome) GetRef() *AttemptRef {
@@ -1458,13 +1809,14 @@ type MarkLost struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
 	Attempts      []*AttemptRef          `protobuf:"bytes,2,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	Final         []*AttemptRef          `protobuf:"bytes,3,rep,name=final,proto3" json:"final,omitempty"` // version 2
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MarkLost) Reset() {
 	*x = MarkLost{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[13]
+	mi := &file_fsm_logpb_log_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1828,7 @@ func (x *MarkLost) String() string {
 func (*MarkLost) ProtoMessage() {}
 
 func (x *MarkLost) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[13]
+	mi := &file_fsm_logpb_log_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1841,7 @@ func (x *MarkLost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkLost.ProtoReflect.Descriptor instead.
 func (*MarkLost) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{13}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MarkLost) GetAt() int64 {
@@ -1506,6 +1858,13 @@ func (x *MarkLost) GetAttempts() []*AttemptRef {
 	return nil
 }
 
+func (x *MarkLost) GetFinal() []*AttemptRef {
+	if x != nil {
+		return x.Final
+	}
+	return nil
+}
+
 type Prune struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Before        int64                  `protobuf:"varint,1,opt,name=before,proto3" json:"before,omitempty"`
@@ -1517,7 +1876,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[14]
+	mi := &file_fsm_logpb_log_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1888,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[14]
+	mi := &file_fsm_logpb_log_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1901,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{14}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Prune) GetBefore() int64 {
@@ -1566,6 +1925,154 @@ func (x *Prune) GetJobs() int64 {
 	return 0
 }
 
+type PruneAnswers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Before        int64                  `protobuf:"varint,1,opt,name=before,proto3" json:"before,omitempty"`
+	Limit         int64                  `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PruneAnswers) Reset() {
+	*x = PruneAnswers{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PruneAnswers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PruneAnswers) ProtoMessage() {}
+
+func (x *PruneAnswers) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PruneAnswers.ProtoReflect.Descriptor instead.
+func (*PruneAnswers) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PruneAnswers) GetBefore() int64 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
+func (x *PruneAnswers) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type RaiseVersion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseVersion) Reset() {
+	*x = RaiseVersion{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseVersion) ProtoMessage() {}
+
+func (x *RaiseVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseVersion.ProtoReflect.Descriptor instead.
+func (*RaiseVersion) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RaiseVersion) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type DismissNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Node          *Node                  `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DismissNode) Reset() {
+	*x = DismissNode{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DismissNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DismissNode) ProtoMessage() {}
+
+func (x *DismissNode) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DismissNode.ProtoReflect.Descriptor instead.
+func (*DismissNode) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DismissNode) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *DismissNode) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
 type Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1576,7 +2083,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[15]
+	mi := &file_fsm_logpb_log_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +2095,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[15]
+	mi := &file_fsm_logpb_log_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +2108,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{15}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Node) GetId() string {
@@ -1629,7 +2136,7 @@ type AttemptRef struct {
 
 func (x *AttemptRef) Reset() {
 	*x = AttemptRef{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[16]
+	mi := &file_fsm_logpb_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +2148,7 @@ func (x *AttemptRef) String() string {
 func (*AttemptRef) ProtoMessage() {}
 
 func (x *AttemptRef) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[16]
+	mi := &file_fsm_logpb_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +2161,7 @@ func (x *AttemptRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRef.ProtoReflect.Descriptor instead.
 func (*AttemptRef) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{16}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AttemptRef) GetJob() uint64 {
@@ -1688,7 +2195,7 @@ type AttemptError struct {
 
 func (x *AttemptError) Reset() {
 	*x = AttemptError{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[17]
+	mi := &file_fsm_logpb_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +2207,7 @@ func (x *AttemptError) String() string {
 func (*AttemptError) ProtoMessage() {}
 
 func (x *AttemptError) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[17]
+	mi := &file_fsm_logpb_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +2220,7 @@ func (x *AttemptError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptError.ProtoReflect.Descriptor instead.
 func (*AttemptError) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{17}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AttemptError) GetCode() string {
@@ -1742,7 +2249,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[18]
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +2261,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[18]
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +2274,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{18}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Timings) GetDnsUs() int64 {
@@ -1815,7 +2322,7 @@ type APIKey struct {
 
 func (x *APIKey) Reset() {
 	*x = APIKey{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[19]
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +2334,7 @@ func (x *APIKey) String() string {
 func (*APIKey) ProtoMessage() {}
 
 func (x *APIKey) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[19]
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +2347,7 @@ func (x *APIKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use APIKey.ProtoReflect.Descriptor instead.
 func (*APIKey) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{19}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *APIKey) GetId() string {
@@ -1922,13 +2429,17 @@ type Spec struct {
 	RetryDelayMs    int64                  `protobuf:"varint,17,opt,name=retry_delay_ms,json=retryDelayMs,proto3" json:"retry_delay_ms,omitempty"`
 	Backoff         Backoff                `protobuf:"varint,18,opt,name=backoff,proto3,enum=cronraft.log.Backoff" json:"backoff,omitempty"`
 	RetryMaxDelayMs int64                  `protobuf:"varint,19,opt,name=retry_max_delay_ms,json=retryMaxDelayMs,proto3" json:"retry_max_delay_ms,omitempty"`
+	// Version 2. A window of six hours is not written.
+	Misfire         MisfirePolicy `protobuf:"varint,20,opt,name=misfire,proto3,enum=cronraft.log.MisfirePolicy" json:"misfire,omitempty"`
+	CatchupWindowMs *int64        `protobuf:"varint,21,opt,name=catchup_window_ms,json=catchupWindowMs,proto3,oneof" json:"catchup_window_ms,omitempty"`
+	Guarantee       Guarantee     `protobuf:"varint,22,opt,name=guarantee,proto3,enum=cronraft.log.Guarantee" json:"guarantee,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Spec) Reset() {
 	*x = Spec{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1940,7 +2451,7 @@ func (x *Spec) String() string {
 func (*Spec) ProtoMessage() {}
 
 func (x *Spec) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1953,7 +2464,7 @@ func (x *Spec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spec.ProtoReflect.Descriptor instead.
 func (*Spec) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{20}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Spec) GetName() string {
@@ -2089,6 +2600,27 @@ func (x *Spec) GetRetryMaxDelayMs() int64 {
 	return 0
 }
 
+func (x *Spec) GetMisfire() MisfirePolicy {
+	if x != nil {
+		return x.Misfire
+	}
+	return MisfirePolicy_MISFIRE_FIRE_ONCE
+}
+
+func (x *Spec) GetCatchupWindowMs() int64 {
+	if x != nil && x.CatchupWindowMs != nil {
+		return *x.CatchupWindowMs
+	}
+	return 0
+}
+
+func (x *Spec) GetGuarantee() Guarantee {
+	if x != nil {
+		return x.Guarantee
+	}
+	return Guarantee_GUARANTEE_AT_LEAST_ONCE
+}
+
 // Header holds the value sealed only.
 type Header struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2100,7 +2632,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2112,7 +2644,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2125,7 +2657,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{21}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Header) GetName() string {
@@ -2146,7 +2678,7 @@ var File_fsm_logpb_log_proto protoreflect.FileDescriptor
 
 const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\n" +
-	"\x13fsm/logpb/log.proto\x12\fcronraft.log\"\xa8\x04\n" +
+	"\x13fsm/logpb/log.proto\x12\fcronraft.log\"\x9e\x06\n" +
 	"\x05Entry\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12(\n" +
 	"\x04init\x18\x02 \x01(\v2\x12.cronraft.log.InitH\x00R\x04init\x122\n" +
@@ -2161,7 +2693,11 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x05prune\x18\n" +
 	" \x01(\v2\x13.cronraft.log.PruneH\x00R\x05prune\x12;\n" +
 	"\vtake_office\x18\f \x01(\v2\x18.cronraft.log.TakeOfficeH\x00R\n" +
-	"takeOffice\x12\x12\n" +
+	"takeOffice\x12.\n" +
+	"\x06cancel\x18\r \x01(\v2\x14.cronraft.log.CancelH\x00R\x06cancel\x12A\n" +
+	"\rprune_answers\x18\x0e \x01(\v2\x1a.cronraft.log.PruneAnswersH\x00R\fpruneAnswers\x12A\n" +
+	"\rraise_version\x18\x0f \x01(\v2\x1a.cronraft.log.RaiseVersionH\x00R\fraiseVersion\x12>\n" +
+	"\fdismiss_node\x18\x10 \x01(\v2\x19.cronraft.log.DismissNodeH\x00R\vdismissNode\x12\x12\n" +
 	"\x04term\x18\v \x01(\x04R\x04termB\n" +
 	"\n" +
 	"\bdecision\"V\n" +
@@ -2172,10 +2708,15 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\n" +
 	"TakeOffice\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
-	"\x04node\x18\x02 \x01(\v2\x12.cronraft.log.NodeR\x04node\"C\n" +
+	"\x04node\x18\x02 \x01(\v2\x12.cronraft.log.NodeR\x04node\"k\n" +
 	"\aPutJobs\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12(\n" +
-	"\x04jobs\x18\x02 \x03(\v2\x14.cronraft.log.PutJobR\x04jobs\"\xd4\x02\n" +
+	"\x04jobs\x18\x02 \x03(\v2\x14.cronraft.log.PutJobR\x04jobs\x12&\n" +
+	"\x04once\x18\x03 \x01(\v2\x12.cronraft.log.OnceR\x04once\"J\n" +
+	"\x04Once\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x18\n" +
+	"\arequest\x18\x02 \x01(\fR\arequest\x12\x16\n" +
+	"\x06answer\x18\x03 \x01(\fR\x06answer\"\xc7\x03\n" +
 	"\x06PutJob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x15\n" +
@@ -2188,7 +2729,12 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\aoverlap\x18\b \x01(\x0e2\x1b.cronraft.log.OverlapPolicyR\aoverlap\x12&\n" +
 	"\x04spec\x18\t \x01(\v2\x12.cronraft.log.SpecR\x04spec\x12\"\n" +
 	"\rkeep_next_run\x18\n" +
-	" \x01(\bR\vkeepNextRun\"c\n" +
+	" \x01(\bR\vkeepNextRun\x12\x10\n" +
+	"\x03due\x18\v \x01(\x03R\x03due\x12\x1f\n" +
+	"\vmissed_from\x18\f \x01(\x03R\n" +
+	"missedFrom\x12\x1b\n" +
+	"\tmissed_to\x18\r \x01(\x03R\bmissedTo\x12!\n" +
+	"\fmissed_count\x18\x0e \x01(\x03R\vmissedCount\"c\n" +
 	"\tDeleteJob\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x06R\x02id\x12\x1c\n" +
@@ -2210,14 +2756,21 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\tmissed_to\x18\b \x01(\x03R\bmissedTo\x12!\n" +
 	"\fmissed_count\x18\t \x01(\x03R\vmissedCount\x12\x18\n" +
 	"\aversion\x18\n" +
-	" \x01(\x04R\aversion\"\xba\x01\n" +
+	" \x01(\x04R\aversion\"\xe2\x01\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x0fhistory_per_job\x18\x02 \x01(\x03R\rhistoryPerJob\x12\x1c\n" +
 	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x12\x10\n" +
 	"\x03job\x18\x04 \x01(\x06R\x03job\x12\x14\n" +
 	"\x05order\x18\x05 \x01(\x06R\x05order\x125\n" +
-	"\aoverlap\x18\x06 \x01(\x0e2\x1b.cronraft.log.OverlapPolicyR\aoverlap\"O\n" +
+	"\aoverlap\x18\x06 \x01(\x0e2\x1b.cronraft.log.OverlapPolicyR\aoverlap\x12&\n" +
+	"\x04once\x18\a \x01(\v2\x12.cronraft.log.OnceR\x04once\"\x86\x01\n" +
+	"\x06Cancel\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x1c\n" +
+	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x10\n" +
+	"\x03job\x18\x03 \x01(\x06R\x03job\x12\x14\n" +
+	"\x05order\x18\x04 \x01(\x06R\x05order\x12&\n" +
+	"\x04once\x18\x05 \x01(\v2\x12.cronraft.log.OnceR\x04once\"O\n" +
 	"\x05Begin\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x126\n" +
 	"\battempts\x18\x02 \x03(\v2\x1a.cronraft.log.BeginAttemptR\battempts\"b\n" +
@@ -2241,14 +2794,23 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\bresponse\x18\b \x01(\fR\bresponse\x12$\n" +
 	"\x0eretry_after_us\x18\t \x01(\x03R\fretryAfterUs\x12\x19\n" +
 	"\bretry_at\x18\n" +
-	" \x01(\x03R\aretryAt\"P\n" +
+	" \x01(\x03R\aretryAt\"\x80\x01\n" +
 	"\bMarkLost\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x124\n" +
-	"\battempts\x18\x02 \x03(\v2\x18.cronraft.log.AttemptRefR\battempts\"I\n" +
+	"\battempts\x18\x02 \x03(\v2\x18.cronraft.log.AttemptRefR\battempts\x12.\n" +
+	"\x05final\x18\x03 \x03(\v2\x18.cronraft.log.AttemptRefR\x05final\"I\n" +
 	"\x05Prune\x12\x16\n" +
 	"\x06before\x18\x01 \x01(\x03R\x06before\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x06R\x05after\x12\x12\n" +
-	"\x04jobs\x18\x03 \x01(\x03R\x04jobs\"8\n" +
+	"\x04jobs\x18\x03 \x01(\x03R\x04jobs\"<\n" +
+	"\fPruneAnswers\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\x03R\x06before\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x03R\x05limit\"(\n" +
+	"\fRaiseVersion\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"E\n" +
+	"\vDismissNode\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
+	"\x04node\x18\x02 \x01(\v2\x12.cronraft.log.NodeR\x04node\"8\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\"N\n" +
@@ -2275,7 +2837,7 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x04hash\x18\x06 \x01(\fR\x04hash\x12\x16\n" +
 	"\x06sealed\x18\a \x01(\fR\x06sealed\x12\x1d\n" +
 	"\n" +
-	"created_at\x18\b \x01(\x03R\tcreatedAt\"\x95\x05\n" +
+	"created_at\x18\b \x01(\x03R\tcreatedAt\"\xca\x06\n" +
 	"\x04Spec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x12\n" +
@@ -2298,8 +2860,12 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\aretries\x18\x10 \x01(\x03R\aretries\x12$\n" +
 	"\x0eretry_delay_ms\x18\x11 \x01(\x03R\fretryDelayMs\x12/\n" +
 	"\abackoff\x18\x12 \x01(\x0e2\x15.cronraft.log.BackoffR\abackoff\x12+\n" +
-	"\x12retry_max_delay_ms\x18\x13 \x01(\x03R\x0fretryMaxDelayMsB\a\n" +
-	"\x05_body\"4\n" +
+	"\x12retry_max_delay_ms\x18\x13 \x01(\x03R\x0fretryMaxDelayMs\x125\n" +
+	"\amisfire\x18\x14 \x01(\x0e2\x1b.cronraft.log.MisfirePolicyR\amisfire\x12/\n" +
+	"\x11catchup_window_ms\x18\x15 \x01(\x03H\x01R\x0fcatchupWindowMs\x88\x01\x01\x125\n" +
+	"\tguarantee\x18\x16 \x01(\x0e2\x17.cronraft.log.GuaranteeR\tguaranteeB\a\n" +
+	"\x05_bodyB\x14\n" +
+	"\x12_catchup_window_ms\"4\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06sealed\x18\x02 \x01(\fR\x06sealed*P\n" +
@@ -2308,12 +2874,20 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"STATE_NONE\x10\x00\x12\x10\n" +
 	"\fSTATE_ACTIVE\x10\x01\x12\x10\n" +
 	"\fSTATE_PAUSED\x10\x02\x12\x13\n" +
-	"\x0fSTATE_COMPLETED\x10\x03*c\n" +
+	"\x0fSTATE_COMPLETED\x10\x03*{\n" +
 	"\rOverlapPolicy\x12\x10\n" +
 	"\fOVERLAP_NONE\x10\x00\x12\x10\n" +
 	"\fOVERLAP_SKIP\x10\x01\x12\x11\n" +
 	"\rOVERLAP_ALLOW\x10\x02\x12\x1b\n" +
-	"\x17OVERLAP_CANCEL_PREVIOUS\x10\x03*G\n" +
+	"\x17OVERLAP_CANCEL_PREVIOUS\x10\x03\x12\x16\n" +
+	"\x12OVERLAP_BUFFER_ONE\x10\x04*N\n" +
+	"\rMisfirePolicy\x12\x15\n" +
+	"\x11MISFIRE_FIRE_ONCE\x10\x00\x12\x14\n" +
+	"\x10MISFIRE_FIRE_ALL\x10\x01\x12\x10\n" +
+	"\fMISFIRE_SKIP\x10\x02*D\n" +
+	"\tGuarantee\x12\x1b\n" +
+	"\x17GUARANTEE_AT_LEAST_ONCE\x10\x00\x12\x1a\n" +
+	"\x16GUARANTEE_AT_MOST_ONCE\x10\x01*G\n" +
 	"\aBackoff\x12\x10\n" +
 	"\fBACKOFF_NONE\x10\x00\x12\x11\n" +
 	"\rBACKOFF_FIXED\x10\x01\x12\x17\n" +
@@ -2350,76 +2924,94 @@ func file_fsm_logpb_log_proto_rawDescGZIP() []byte {
 	return file_fsm_logpb_log_proto_rawDescData
 }
 
-var file_fsm_logpb_log_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_fsm_logpb_log_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_fsm_logpb_log_proto_goTypes = []any{
 	(State)(0),           // 0: cronraft.log.State
 	(OverlapPolicy)(0),   // 1: cronraft.log.OverlapPolicy
-	(Backoff)(0),         // 2: cronraft.log.Backoff
-	(Capture)(0),         // 3: cronraft.log.Capture
-	(Trigger)(0),         // 4: cronraft.log.Trigger
-	(Result)(0),          // 5: cronraft.log.Result
-	(*Entry)(nil),        // 6: cronraft.log.Entry
-	(*Init)(nil),         // 7: cronraft.log.Init
-	(*TakeOffice)(nil),   // 8: cronraft.log.TakeOffice
-	(*PutJobs)(nil),      // 9: cronraft.log.PutJobs
-	(*PutJob)(nil),       // 10: cronraft.log.PutJob
-	(*DeleteJob)(nil),    // 11: cronraft.log.DeleteJob
-	(*Plan)(nil),         // 12: cronraft.log.Plan
-	(*PlannedSlot)(nil),  // 13: cronraft.log.PlannedSlot
-	(*Run)(nil),          // 14: cronraft.log.Run
-	(*Begin)(nil),        // 15: cronraft.log.Begin
-	(*BeginAttempt)(nil), // 16: cronraft.log.BeginAttempt
-	(*Record)(nil),       // 17: cronraft.log.Record
-	(*Outcome)(nil),      // 18: cronraft.log.Outcome
-	(*MarkLost)(nil),     // 19: cronraft.log.MarkLost
-	(*Prune)(nil),        // 20: cronraft.log.Prune
-	(*Node)(nil),         // 21: cronraft.log.Node
-	(*AttemptRef)(nil),   // 22: cronraft.log.AttemptRef
-	(*AttemptError)(nil), // 23: cronraft.log.AttemptError
-	(*Timings)(nil),      // 24: cronraft.log.Timings
-	(*APIKey)(nil),       // 25: cronraft.log.APIKey
-	(*Spec)(nil),         // 26: cronraft.log.Spec
-	(*Header)(nil),       // 27: cronraft.log.Header
+	(MisfirePolicy)(0),   // 2: cronraft.log.MisfirePolicy
+	(Guarantee)(0),       // 3: cronraft.log.Guarantee
+	(Backoff)(0),         // 4: cronraft.log.Backoff
+	(Capture)(0),         // 5: cronraft.log.Capture
+	(Trigger)(0),         // 6: cronraft.log.Trigger
+	(Result)(0),          // 7: cronraft.log.Result
+	(*Entry)(nil),        // 8: cronraft.log.Entry
+	(*Init)(nil),         // 9: cronraft.log.Init
+	(*TakeOffice)(nil),   // 10: cronraft.log.TakeOffice
+	(*PutJobs)(nil),      // 11: cronraft.log.PutJobs
+	(*Once)(nil),         // 12: cronraft.log.Once
+	(*PutJob)(nil),       // 13: cronraft.log.PutJob
+	(*DeleteJob)(nil),    // 14: cronraft.log.DeleteJob
+	(*Plan)(nil),         // 15: cronraft.log.Plan
+	(*PlannedSlot)(nil),  // 16: cronraft.log.PlannedSlot
+	(*Run)(nil),          // 17: cronraft.log.Run
+	(*Cancel)(nil),       // 18: cronraft.log.Cancel
+	(*Begin)(nil),        // 19: cronraft.log.Begin
+	(*BeginAttempt)(nil), // 20: cronraft.log.BeginAttempt
+	(*Record)(nil),       // 21: cronraft.log.Record
+	(*Outcome)(nil),      // 22: cronraft.log.Outcome
+	(*MarkLost)(nil),     // 23: cronraft.log.MarkLost
+	(*Prune)(nil),        // 24: cronraft.log.Prune
+	(*PruneAnswers)(nil), // 25: cronraft.log.PruneAnswers
+	(*RaiseVersion)(nil), // 26: cronraft.log.RaiseVersion
+	(*DismissNode)(nil),  // 27: cronraft.log.DismissNode
+	(*Node)(nil),         // 28: cronraft.log.Node
+	(*AttemptRef)(nil),   // 29: cronraft.log.AttemptRef
+	(*AttemptError)(nil), // 30: cronraft.log.AttemptError
+	(*Timings)(nil),      // 31: cronraft.log.Timings
+	(*APIKey)(nil),       // 32: cronraft.log.APIKey
+	(*Spec)(nil),         // 33: cronraft.log.Spec
+	(*Header)(nil),       // 34: cronraft.log.Header
 }
 var file_fsm_logpb_log_proto_depIdxs = []int32{
-	7,  // 0: cronraft.log.Entry.init:type_name -> cronraft.log.Init
-	9,  // 1: cronraft.log.Entry.put_jobs:type_name -> cronraft.log.PutJobs
-	11, // 2: cronraft.log.Entry.delete_job:type_name -> cronraft.log.DeleteJob
-	12, // 3: cronraft.log.Entry.plan:type_name -> cronraft.log.Plan
-	14, // 4: cronraft.log.Entry.run:type_name -> cronraft.log.Run
-	15, // 5: cronraft.log.Entry.begin:type_name -> cronraft.log.Begin
-	17, // 6: cronraft.log.Entry.record:type_name -> cronraft.log.Record
-	19, // 7: cronraft.log.Entry.mark_lost:type_name -> cronraft.log.MarkLost
-	20, // 8: cronraft.log.Entry.prune:type_name -> cronraft.log.Prune
-	8,  // 9: cronraft.log.Entry.take_office:type_name -> cronraft.log.TakeOffice
-	25, // 10: cronraft.log.Init.root_key:type_name -> cronraft.log.APIKey
-	21, // 11: cronraft.log.TakeOffice.node:type_name -> cronraft.log.Node
-	10, // 12: cronraft.log.PutJobs.jobs:type_name -> cronraft.log.PutJob
-	0,  // 13: cronraft.log.PutJob.state:type_name -> cronraft.log.State
-	1,  // 14: cronraft.log.PutJob.overlap:type_name -> cronraft.log.OverlapPolicy
-	26, // 15: cronraft.log.PutJob.spec:type_name -> cronraft.log.Spec
-	13, // 16: cronraft.log.Plan.slots:type_name -> cronraft.log.PlannedSlot
-	21, // 17: cronraft.log.PlannedSlot.node:type_name -> cronraft.log.Node
-	4,  // 18: cronraft.log.PlannedSlot.trigger:type_name -> cronraft.log.Trigger
-	1,  // 19: cronraft.log.Run.overlap:type_name -> cronraft.log.OverlapPolicy
-	16, // 20: cronraft.log.Begin.attempts:type_name -> cronraft.log.BeginAttempt
-	22, // 21: cronraft.log.BeginAttempt.ref:type_name -> cronraft.log.AttemptRef
-	21, // 22: cronraft.log.BeginAttempt.node:type_name -> cronraft.log.Node
-	18, // 23: cronraft.log.Record.outcomes:type_name -> cronraft.log.Outcome
-	22, // 24: cronraft.log.Outcome.ref:type_name -> cronraft.log.AttemptRef
-	21, // 25: cronraft.log.Outcome.node:type_name -> cronraft.log.Node
-	23, // 26: cronraft.log.Outcome.error:type_name -> cronraft.log.AttemptError
-	24, // 27: cronraft.log.Outcome.timings:type_name -> cronraft.log.Timings
-	22, // 28: cronraft.log.MarkLost.attempts:type_name -> cronraft.log.AttemptRef
-	27, // 29: cronraft.log.Spec.headers:type_name -> cronraft.log.Header
-	3,  // 30: cronraft.log.Spec.capture:type_name -> cronraft.log.Capture
-	2,  // 31: cronraft.log.Spec.backoff:type_name -> cronraft.log.Backoff
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	9,  // 0: cronraft.log.Entry.init:type_name -> cronraft.log.Init
+	11, // 1: cronraft.log.Entry.put_jobs:type_name -> cronraft.log.PutJobs
+	14, // 2: cronraft.log.Entry.delete_job:type_name -> cronraft.log.DeleteJob
+	15, // 3: cronraft.log.Entry.plan:type_name -> cronraft.log.Plan
+	17, // 4: cronraft.log.Entry.run:type_name -> cronraft.log.Run
+	19, // 5: cronraft.log.Entry.begin:type_name -> cronraft.log.Begin
+	21, // 6: cronraft.log.Entry.record:type_name -> cronraft.log.Record
+	23, // 7: cronraft.log.Entry.mark_lost:type_name -> cronraft.log.MarkLost
+	24, // 8: cronraft.log.Entry.prune:type_name -> cronraft.log.Prune
+	10, // 9: cronraft.log.Entry.take_office:type_name -> cronraft.log.TakeOffice
+	18, // 10: cronraft.log.Entry.cancel:type_name -> cronraft.log.Cancel
+	25, // 11: cronraft.log.Entry.prune_answers:type_name -> cronraft.log.PruneAnswers
+	26, // 12: cronraft.log.Entry.raise_version:type_name -> cronraft.log.RaiseVersion
+	27, // 13: cronraft.log.Entry.dismiss_node:type_name -> cronraft.log.DismissNode
+	32, // 14: cronraft.log.Init.root_key:type_name -> cronraft.log.APIKey
+	28, // 15: cronraft.log.TakeOffice.node:type_name -> cronraft.log.Node
+	13, // 16: cronraft.log.PutJobs.jobs:type_name -> cronraft.log.PutJob
+	12, // 17: cronraft.log.PutJobs.once:type_name -> cronraft.log.Once
+	0,  // 18: cronraft.log.PutJob.state:type_name -> cronraft.log.State
+	1,  // 19: cronraft.log.PutJob.overlap:type_name -> cronraft.log.OverlapPolicy
+	33, // 20: cronraft.log.PutJob.spec:type_name -> cronraft.log.Spec
+	16, // 21: cronraft.log.Plan.slots:type_name -> cronraft.log.PlannedSlot
+	28, // 22: cronraft.log.PlannedSlot.node:type_name -> cronraft.log.Node
+	6,  // 23: cronraft.log.PlannedSlot.trigger:type_name -> cronraft.log.Trigger
+	1,  // 24: cronraft.log.Run.overlap:type_name -> cronraft.log.OverlapPolicy
+	12, // 25: cronraft.log.Run.once:type_name -> cronraft.log.Once
+	12, // 26: cronraft.log.Cancel.once:type_name -> cronraft.log.Once
+	20, // 27: cronraft.log.Begin.attempts:type_name -> cronraft.log.BeginAttempt
+	29, // 28: cronraft.log.BeginAttempt.ref:type_name -> cronraft.log.AttemptRef
+	28, // 29: cronraft.log.BeginAttempt.node:type_name -> cronraft.log.Node
+	22, // 30: cronraft.log.Record.outcomes:type_name -> cronraft.log.Outcome
+	29, // 31: cronraft.log.Outcome.ref:type_name -> cronraft.log.AttemptRef
+	28, // 32: cronraft.log.Outcome.node:type_name -> cronraft.log.Node
+	30, // 33: cronraft.log.Outcome.error:type_name -> cronraft.log.AttemptError
+	31, // 34: cronraft.log.Outcome.timings:type_name -> cronraft.log.Timings
+	29, // 35: cronraft.log.MarkLost.attempts:type_name -> cronraft.log.AttemptRef
+	29, // 36: cronraft.log.MarkLost.final:type_name -> cronraft.log.AttemptRef
+	28, // 37: cronraft.log.DismissNode.node:type_name -> cronraft.log.Node
+	34, // 38: cronraft.log.Spec.headers:type_name -> cronraft.log.Header
+	5,  // 39: cronraft.log.Spec.capture:type_name -> cronraft.log.Capture
+	4,  // 40: cronraft.log.Spec.backoff:type_name -> cronraft.log.Backoff
+	2,  // 41: cronraft.log.Spec.misfire:type_name -> cronraft.log.MisfirePolicy
+	3,  // 42: cronraft.log.Spec.guarantee:type_name -> cronraft.log.Guarantee
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_fsm_logpb_log_proto_init() }
@@ -2438,15 +3030,19 @@ func file_fsm_logpb_log_proto_init() {
 		(*Entry_MarkLost)(nil),
 		(*Entry_Prune)(nil),
 		(*Entry_TakeOffice)(nil),
+		(*Entry_Cancel)(nil),
+		(*Entry_PruneAnswers)(nil),
+		(*Entry_RaiseVersion)(nil),
+		(*Entry_DismissNode)(nil),
 	}
-	file_fsm_logpb_log_proto_msgTypes[20].OneofWrappers = []any{}
+	file_fsm_logpb_log_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_logpb_log_proto_rawDesc), len(file_fsm_logpb_log_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   22,
+			NumEnums:      8,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,6 +32,7 @@ const (
 	Phase_PHASE_RUNNING  Phase = 2
 	Phase_PHASE_WAITING  Phase = 3
 	Phase_PHASE_ABORTING Phase = 4
+	Phase_PHASE_BUFFERED Phase = 5
 )
 
 // Enum value maps for Phase.
@@ -42,6 +43,7 @@ var (
 		2: "PHASE_RUNNING",
 		3: "PHASE_WAITING",
 		4: "PHASE_ABORTING",
+		5: "PHASE_BUFFERED",
 	}
 	Phase_value = map[string]int32{
 		"PHASE_CLOSED":   0,
@@ -49,6 +51,7 @@ var (
 		"PHASE_RUNNING":  2,
 		"PHASE_WAITING":  3,
 		"PHASE_ABORTING": 4,
+		"PHASE_BUFFERED": 5,
 	}
 )
 
@@ -789,6 +792,158 @@ func (x *KeyHash) GetHash() []byte {
 	return nil
 }
 
+// LogVersion is the version up to which log entries are written; 1 if there is
+// none.
+type LogVersion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogVersion) Reset() {
+	*x = LogVersion{}
+	mi := &file_fsm_logpb_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogVersion) ProtoMessage() {}
+
+func (x *LogVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogVersion.ProtoReflect.Descriptor instead.
+func (*LogVersion) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *LogVersion) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// Answer is what a write was answered that may be repeated.
+type Answer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Request       []byte                 `protobuf:"bytes,2,opt,name=request,proto3" json:"request,omitempty"`
+	Answer        []byte                 `protobuf:"bytes,3,opt,name=answer,proto3" json:"answer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_fsm_logpb_state_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_state_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Answer) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Answer) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *Answer) GetAnswer() []byte {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+// Dismissed is a life of a node that is not let in again.
+type Dismissed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Incarnation   uint64                 `protobuf:"varint,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dismissed) Reset() {
+	*x = Dismissed{}
+	mi := &file_fsm_logpb_state_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dismissed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dismissed) ProtoMessage() {}
+
+func (x *Dismissed) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_state_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dismissed.ProtoReflect.Descriptor instead.
+func (*Dismissed) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Dismissed) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
 var File_fsm_logpb_state_proto protoreflect.FileDescriptor
 
 const file_fsm_logpb_state_proto_rawDesc = "" +
@@ -867,13 +1022,23 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\aCluster\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x1d\n" +
 	"\aKeyHash\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\fR\x04hash*f\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\"&\n" +
+	"\n" +
+	"LogVersion\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\"J\n" +
+	"\x06Answer\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x18\n" +
+	"\arequest\x18\x02 \x01(\fR\arequest\x12\x16\n" +
+	"\x06answer\x18\x03 \x01(\fR\x06answer\"-\n" +
+	"\tDismissed\x12 \n" +
+	"\vincarnation\x18\x01 \x01(\x04R\vincarnation*z\n" +
 	"\x05Phase\x12\x10\n" +
 	"\fPHASE_CLOSED\x10\x00\x12\x11\n" +
 	"\rPHASE_PENDING\x10\x01\x12\x11\n" +
 	"\rPHASE_RUNNING\x10\x02\x12\x11\n" +
 	"\rPHASE_WAITING\x10\x03\x12\x12\n" +
-	"\x0ePHASE_ABORTING\x10\x04B(Z&github.com/cronraft/cronraft/fsm/logpbb\x06proto3"
+	"\x0ePHASE_ABORTING\x10\x04\x12\x12\n" +
+	"\x0ePHASE_BUFFERED\x10\x05B(Z&github.com/cronraft/cronraft/fsm/logpbb\x06proto3"
 
 var (
 	file_fsm_logpb_state_proto_rawDescOnce sync.Once
@@ -888,7 +1053,7 @@ func file_fsm_logpb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_logpb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fsm_logpb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_fsm_logpb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_fsm_logpb_state_proto_goTypes = []any{
 	(Phase)(0),            // 0: cronraft.log.Phase
 	(*Definition)(nil),    // 1: cronraft.log.Definition
@@ -899,29 +1064,32 @@ var file_fsm_logpb_state_proto_goTypes = []any{
 	(*Applied)(nil),       // 6: cronraft.log.Applied
 	(*Cluster)(nil),       // 7: cronraft.log.Cluster
 	(*KeyHash)(nil),       // 8: cronraft.log.KeyHash
-	(*Spec)(nil),          // 9: cronraft.log.Spec
-	(State)(0),            // 10: cronraft.log.State
-	(OverlapPolicy)(0),    // 11: cronraft.log.OverlapPolicy
-	(Result)(0),           // 12: cronraft.log.Result
-	(Trigger)(0),          // 13: cronraft.log.Trigger
-	(*AttemptError)(nil),  // 14: cronraft.log.AttemptError
-	(*Timings)(nil),       // 15: cronraft.log.Timings
-	(*Node)(nil),          // 16: cronraft.log.Node
+	(*LogVersion)(nil),    // 9: cronraft.log.LogVersion
+	(*Answer)(nil),        // 10: cronraft.log.Answer
+	(*Dismissed)(nil),     // 11: cronraft.log.Dismissed
+	(*Spec)(nil),          // 12: cronraft.log.Spec
+	(State)(0),            // 13: cronraft.log.State
+	(OverlapPolicy)(0),    // 14: cronraft.log.OverlapPolicy
+	(Result)(0),           // 15: cronraft.log.Result
+	(Trigger)(0),          // 16: cronraft.log.Trigger
+	(*AttemptError)(nil),  // 17: cronraft.log.AttemptError
+	(*Timings)(nil),       // 18: cronraft.log.Timings
+	(*Node)(nil),          // 19: cronraft.log.Node
 }
 var file_fsm_logpb_state_proto_depIdxs = []int32{
-	9,  // 0: cronraft.log.Definition.spec:type_name -> cronraft.log.Spec
-	10, // 1: cronraft.log.JobState.state:type_name -> cronraft.log.State
-	11, // 2: cronraft.log.JobState.overlap:type_name -> cronraft.log.OverlapPolicy
-	12, // 3: cronraft.log.JobState.last_result:type_name -> cronraft.log.Result
-	13, // 4: cronraft.log.Execution.trigger:type_name -> cronraft.log.Trigger
-	12, // 5: cronraft.log.Execution.result:type_name -> cronraft.log.Result
-	14, // 6: cronraft.log.Execution.error:type_name -> cronraft.log.AttemptError
+	12, // 0: cronraft.log.Definition.spec:type_name -> cronraft.log.Spec
+	13, // 1: cronraft.log.JobState.state:type_name -> cronraft.log.State
+	14, // 2: cronraft.log.JobState.overlap:type_name -> cronraft.log.OverlapPolicy
+	15, // 3: cronraft.log.JobState.last_result:type_name -> cronraft.log.Result
+	16, // 4: cronraft.log.Execution.trigger:type_name -> cronraft.log.Trigger
+	15, // 5: cronraft.log.Execution.result:type_name -> cronraft.log.Result
+	17, // 6: cronraft.log.Execution.error:type_name -> cronraft.log.AttemptError
 	4,  // 7: cronraft.log.Execution.attempts:type_name -> cronraft.log.Attempt
-	14, // 8: cronraft.log.Attempt.error:type_name -> cronraft.log.AttemptError
-	15, // 9: cronraft.log.Attempt.timings:type_name -> cronraft.log.Timings
-	13, // 10: cronraft.log.OpenExecution.trigger:type_name -> cronraft.log.Trigger
+	17, // 8: cronraft.log.Attempt.error:type_name -> cronraft.log.AttemptError
+	18, // 9: cronraft.log.Attempt.timings:type_name -> cronraft.log.Timings
+	16, // 10: cronraft.log.OpenExecution.trigger:type_name -> cronraft.log.Trigger
 	0,  // 11: cronraft.log.OpenExecution.phase:type_name -> cronraft.log.Phase
-	16, // 12: cronraft.log.OpenExecution.node:type_name -> cronraft.log.Node
+	19, // 12: cronraft.log.OpenExecution.node:type_name -> cronraft.log.Node
 	13, // [13:13] is the sub-list for method output_type
 	13, // [13:13] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
@@ -941,7 +1109,7 @@ func file_fsm_logpb_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_logpb_state_proto_rawDesc), len(file_fsm_logpb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

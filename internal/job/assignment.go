@@ -31,6 +31,10 @@ type Assignment struct {
 type Batch struct {
 	Term   uint64
 	Leader string
+	// Fenced: the leader knows the rule above, and says so in its first batch too. A
+	// batch without it is of an older program, and is taken as if the node had given
+	// the reply that it rests on just now.
+	Fenced bool
 	// Incarnation and Token are those of the reply that the batch rests on; zero
 	// before the first.
 	Incarnation uint64
@@ -46,7 +50,8 @@ type Batch struct {
 // refused.
 type BatchReply struct {
 	Incarnation uint64
-	// Token names this reply in the batches that rest on it; never zero.
+	// Token names this reply in the batches that rest on it; zero only from an older
+	// program, which never refuses.
 	Token uint64
 	// Refused: no assignment was taken and no lease renewed, because the batch
 	// rested on no reply, or on one too old. Send it again, on this one.

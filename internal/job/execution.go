@@ -48,6 +48,10 @@ const (
 	ErrProtocol      ErrorCode = "PROTOCOL"
 )
 
+// CancelledByRequest is what the record of an execution says that a person
+// cancelled.
+const CancelledByRequest = "cancelled by request"
+
 // AttemptError is what an attempt or an execution ended with; nil is success.
 type AttemptError struct {
 	Code ErrorCode

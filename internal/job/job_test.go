@@ -97,6 +97,7 @@ func TestSpec_Validate(t *testing.T) {
 		{"name", func(s *job.Spec) { s.Name = "  " }},
 		{"name", func(s *job.Spec) { s.Name = strings.Repeat("é", 201) }},
 		{"name", func(s *job.Spec) { s.Name = "a\x00b" }},
+		{"name", func(s *job.Spec) { s.Name = "a\nb" }},
 		{"description", func(s *job.Spec) { s.Description = strings.Repeat("x", 501) }},
 		{"cronExpression", func(s *job.Spec) { s.Schedule.Interval = 0 }},
 		{"intervalSeconds", func(s *job.Spec) { s.Schedule.Cron = "* * * * *" }},

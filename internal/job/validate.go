@@ -76,6 +76,8 @@ func (v *validation) text(field, s string, least, most int) {
 		v.add(field, "must not be blank")
 	case strings.ContainsFunc(s, isControl):
 		v.add(field, "must not contain control characters")
+	case field == "name" && strings.Contains(s, "\n"):
+		v.add(field, "must be a single line")
 	}
 }
 
