@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
@@ -16,6 +17,13 @@ const (
 	callForward   = "/call/forward"
 	callHello     = "/call/hello"
 )
+
+// ErrNotDelivered is found with errors.Is in the error of a call of which surely no
+// handler has seen anything: there was no connection, the peer or this node refused
+// the other's certificate, the request did not leave this node whole, or was not
+// even made. In all other errors but a *job.Error it is open whether the handler
+// did what it was asked to.
+var ErrNotDelivered = errors.New("not delivered")
 
 const (
 	// MaxRequest is the most bytes that a request of a peer call may have.
@@ -52,6 +60,24 @@ type Handler interface {
 	// Hello introduces the caller.
 	Hello(ctx context.Context, g Greeting) (Greeting, error)
 }
+
+// callError is a call that failed.
+type callError struct {
+	call, addr string
+	delivered  bool // perhaps
+	err        error
+}
+
+func (e *callError) Error() string {
+	if e.delivered {
+		return fmt.Sprintf("%s at %s: %s", e.call, e.addr, e.err)
+	}
+	return fmt.Sprintf("%s at %s: %s: %s", e.call, e.addr, ErrNotDelivered, e.err)
+}
+
+func (e *callError) Unwrap() error { return e.err }
+
+func (e *callError) Is(target error) bool { return target == ErrNotDelivered && !e.delivered }
 
 // asJobError is the *job.Error in err, or err as an internal one.
 func asJobError(err error) *job.Error {

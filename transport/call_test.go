@@ -100,21 +100,23 @@ func TestAssign_LargeBatchGoesInParts(t *testing.T) {
 	calls := 0
 	from, to := pair(t, fakeHandler{assign: func(_ context.Context, b job.Batch) (job.BatchReply, error) {
 		calls++
-		got.Term, got.Leader, got.Lease = b.Term, b.Leader, b.Lease
-		got.Assignments = append(got.Assignments, b.Assignments...)
-		got.Aborts = append(got.Aborts, b.Aborts...)
-		return job.BatchReply{Open: len(got.Assignments)}, nil
+		b.Assignments, b.Aborts = append(got.Assignments, b.Assignments...), append(got.Aborts, b.Aborts...)
+		got = b
+		return job.BatchReply{Open: len(got.Assignments), Refused: calls == 1}, nil
 	}})
 	body := strings.Repeat("x", 256<<10)
-	want := job.Batch{Term: 3, Leader: "n1", Lease: time.Second, Aborts: []job.AttemptRef{{Attempt: 9}}}
+	want := job.Batch{
+		Term: 3, Leader: "n1", Fenced: true, Incarnation: 4, Token: 5, Lease: time.Second,
+		Aborts: []job.AttemptRef{{Attempt: 9}},
+	}
 	for i := range 100 {
 		want.Assignments = append(want.Assignments, job.Assignment{
 			AttemptRef: job.AttemptRef{Attempt: i}, Target: job.Target{Body: &body},
 		})
 	}
 	reply, err := from.Assign(t.Context(), to.addr, want)
-	if err != nil || reply.Open != len(want.Assignments) {
-		t.Fatalf("Assign: got %+v, %v", reply, err)
+	if err != nil || reply.Open != len(want.Assignments) || !reply.Refused {
+		t.Fatalf("Assign: got %+v, %v, want the last reply, and Refused as one part was", reply, err)
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Error("the parts are not the whole")

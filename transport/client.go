@@ -24,9 +24,6 @@ const (
 	chunk = MaxRequest / 2
 )
 
-// errNotReached: the request was never sent.
-var errNotReached = errors.New("not reached")
-
 // ClientConfig is what a [Client] needs.
 type ClientConfig struct {
 	// Dial opens a connection for peer calls: DialContext of [Port.Calls].
@@ -41,7 +38,7 @@ type ClientConfig struct {
 // Client makes peer calls. Its methods mirror [Handler], with the address of the
 // peer port to call. Each ends with its ctx, and within 5 s if that has no
 // deadline. A *job.Error of the other node's handler is found in the error with
-// errors.As and errors.Is.
+// errors.As and errors.Is, and [ErrNotDelivered] if no handler was reached.
 //
 // All calls but Forward may be repeated without harm, and are, once, when their
 // connection breaks.
@@ -71,29 +68,41 @@ func NewClient(ctx context.Context, c ClientConfig) *Client {
 func (c *Client) Close() error { return c.pool.close() }
 
 // Assign hands a leader's batch to a node. A batch too large for one request goes
-// in several, each with a part of the assignments; the reply is the last one's.
+// in several, each with a part of the assignments; the reply is the last one's, and
+// says Refused if any was.
 func (c *Client) Assign(ctx context.Context, addr string, b job.Batch) (job.BatchReply, error) {
 	whole := batchToWire(b)
-	parts := split(whole.Assignments)
+	assignments := split(whole.Assignments)
 	var reply peerpb.BatchReply
-	for i, part := range parts {
-		p := &peerpb.Batch{Term: whole.Term, Leader: whole.Leader, Lease: whole.Lease, Assignments: part}
-		if i == 0 {
-			p.Aborts = whole.Aborts
+	refused := false
+	for i, part := range assignments {
+		whole.Assignments = part
+		if err := c.exchange(ctx, addr, callAssign, whole, &reply); err != nil {
+			return job.BatchReply{}, partly(err, i)
 		}
-		if err := c.exchange(ctx, addr, callAssign, p, &reply); err != nil {
-			return job.BatchReply{}, err
-		}
+		refused = refused || reply.GetRefused()
+		whole.Aborts = nil // they went with the first
 	}
+	reply.Refused = refused
 	return batchReplyFromWire(&reply), nil
+}
+
+// partly is the error of a request after which n others of the same call have been
+// answered: the call as a whole was delivered.
+func partly(err error, n int) error {
+	var failed *callError
+	if n > 0 && errors.As(err, &failed) {
+		failed.delivered = true
+	}
+	return err
 }
 
 // Report hands outcomes to the leader; nil says that all of them are committed.
 // An error leaves open whether some of them are.
 func (c *Client) Report(ctx context.Context, addr string, outcomes []job.Outcome) error {
-	for _, part := range split(convert(outcomes, outcomeToWire)) {
+	for i, part := range split(convert(outcomes, outcomeToWire)) {
 		if err := c.exchange(ctx, addr, callReport, &peerpb.Outcomes{Outcomes: part}, nil); err != nil {
-			return err
+			return partly(err, i)
 		}
 	}
 	return nil
@@ -126,7 +135,7 @@ func (c *Client) Forward(ctx context.Context, addr string, request []byte) ([]by
 		return response, nil
 	case errors.As(err, &refusal):
 		return nil, err
-	case errors.Is(err, errNotReached):
+	case errors.Is(err, ErrNotDelivered):
 		return nil, fmt.Errorf("%w: %w", job.ErrNotLeader, err)
 	default:
 		return nil, fmt.Errorf("%w: %w", job.ErrOutcomeUnknown, err)
@@ -137,14 +146,14 @@ func (c *Client) Forward(ctx context.Context, addr string, request []byte) ([]by
 func (c *Client) exchange(ctx context.Context, addr, call string, request, reply proto.Message) error {
 	body, err := proto.Marshal(request)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", call, err)
+		return &callError{call: call, addr: addr, err: fmt.Errorf("encode the request: %w", err)}
 	}
 	answer, err := c.call(ctx, body, attempt{addr: addr, call: call, repeatable: true})
 	if err != nil || reply == nil {
 		return err
 	}
 	if err := proto.Unmarshal(answer, reply); err != nil {
-		return fmt.Errorf("decode the answer of %s to %s: %w", addr, call, err)
+		return &callError{call: call, addr: addr, delivered: true, err: fmt.Errorf("decode the answer: %w", err)}
 	}
 	return nil
 }
@@ -157,10 +166,11 @@ type attempt struct {
 	fresh      bool // on a new connection
 }
 
-// call makes a call and copies the answer's body.
+// call makes a call and copies the answer's body. The error is a *callError.
 func (c *Client) call(ctx context.Context, body []byte, a attempt) ([]byte, error) {
 	if len(body) > MaxRequest {
-		return nil, job.Errorf(job.CodePayloadTooLarge, "the request has %d bytes, more than the %d that nodes pass on", len(body), MaxRequest)
+		return nil, &callError{call: a.call, addr: a.addr, err: job.Errorf(job.CodePayloadTooLarge,
+			"the request has %d bytes, more than the %d that nodes pass on", len(body), MaxRequest)}
 	}
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
@@ -175,30 +185,32 @@ func (c *Client) call(ctx context.Context, body []byte, a attempt) ([]byte, erro
 	request.SetRequestURI(a.call)
 	request.SetBodyRaw(body)
 
-	err := c.send(ctx, request, answer, a)
+	sent, err := c.send(ctx, request, answer, a)
 	if err == nil {
 		err = refusal(answer)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s at %s: %w", a.call, a.addr, err)
+		return nil, &callError{call: a.call, addr: a.addr, delivered: sent, err: err}
 	}
 	return append([]byte(nil), answer.Body()...), nil
 }
 
-// send makes one round trip, or two.
-func (c *Client) send(ctx context.Context, request *fasthttp.Request, answer *fasthttp.Response, a attempt) error {
+// send makes one round trip, or two. If it fails, sent reports whether one of them
+// may have reached the peer.
+func (c *Client) send(ctx context.Context, request *fasthttp.Request, answer *fasthttp.Response, a attempt) (sent bool, err error) {
 	conn, err := c.pool.acquire(ctx, a.addr, a.fresh)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNotReached, err)
+		return false, err
 	}
 	setTimeout(ctx, request)
-	reusable, err := conn.roundTrip(ctx, request, answer)
+	reusable, sent, err := conn.roundTrip(ctx, request, answer)
 	c.pool.release(conn, reusable)
 	if err == nil || !a.repeatable || a.fresh || ctx.Err() != nil {
-		return err
+		return sent, err
 	}
 	a.fresh = true
-	return c.send(ctx, request, answer, a)
+	again, err := c.send(ctx, request, answer, a)
+	return sent || again, err
 }
 
 // setTimeout tells the other node how long its answer is waited for.

@@ -21,6 +21,7 @@ type conn struct {
 	peer   *peer
 	writer *bufio.Writer
 	idle   *time.Timer // closes it; runs while it waits for a call
+	proven bool        // the peer has answered a call; of the caller under way
 
 	calls    chan *fasthttp.Response // size 1: where the reader puts the next answer
 	answered chan struct{}           // size 1: the answer is there
@@ -65,20 +66,16 @@ func (c *conn) read() {
 }
 
 // roundTrip sends a request and waits for its answer, until ctx ends. After an
-// error the connection is closed, and whether the peer got the request is not
-// known. The connection may be used again if reusable.
-func (c *conn) roundTrip(ctx context.Context, request *fasthttp.Request, answer *fasthttp.Response) (reusable bool, err error) {
+// error the connection is closed; sent reports whether the peer may have got the
+// request then. The connection may be used again if reusable.
+func (c *conn) roundTrip(ctx context.Context, request *fasthttp.Request, answer *fasthttp.Response) (reusable, sent bool, err error) {
 	stop := context.AfterFunc(ctx, func() { c.Conn.Close() })
 	defer stop()
 	c.calls <- answer
-	err = request.Write(c.writer)
-	if err == nil {
-		err = c.writer.Flush()
-	}
-	if err != nil {
+	if err := c.write(request); err != nil {
 		c.Conn.Close()
 		<-c.dead // the reader has let go of answer
-		return false, c.reason(ctx, err)
+		return false, false, c.reason(ctx, err)
 	}
 	select {
 	case <-c.answered:
@@ -86,10 +83,28 @@ func (c *conn) roundTrip(ctx context.Context, request *fasthttp.Request, answer 
 		select {
 		case <-c.answered: // it was the last
 		default:
-			return false, c.reason(ctx, c.err)
+			return false, !c.isRefusedByTLS(), c.reason(ctx, c.err)
 		}
 	}
-	return stop() && !answer.ConnectionClose(), nil
+	c.proven = true
+	return stop() && !answer.ConnectionClose(), true, nil
+}
+
+// write sends a request. After an error some of it is missing at the other end,
+// whose handlers see whole requests only.
+func (c *conn) write(request *fasthttp.Request) error {
+	if err := request.Write(c.writer); err != nil {
+		return err
+	}
+	return c.writer.Flush()
+}
+
+// isRefusedByTLS reports whether the connection has ended because the peer did not
+// accept this end's certificate. In TLS 1.3 this end learns of that when it first
+// reads, after its request has gone. The caller has seen dead.
+func (c *conn) isRefusedByTLS() bool {
+	var alert *net.OpError
+	return !c.proven && errors.As(c.err, &alert) && alert.Op == "remote error"
 }
 
 // reason is what to tell about err: that ctx has ended, if that closed the

@@ -24,7 +24,11 @@
 //
 // A refusal by the other node's [Handler] arrives as the *job.Error that it was.
 // Anything else that goes wrong is a wrapped error that says which call to which
-// address failed. Calls that may be repeated are repeated, once; [Client.Forward]
-// is not, and keeps apart "was not reached" (job.ErrNotLeader) from "may have
-// happened" (job.ErrOutcomeUnknown).
+// address failed, and is [ErrNotDelivered] if the handler has surely seen nothing
+// of it: neither of this request nor of an earlier one of the same call. Calls that
+// may be repeated are repeated, once; [Client.Forward] is not, and keeps apart "was
+// not reached" (job.ErrNotLeader) from "may have happened" (job.ErrOutcomeUnknown).
+//
+// Nodes of two versions talk to each other during a rolling upgrade; what an older
+// one leaves out, and what that means, stands in wire.go.
 package transport

@@ -24,6 +24,8 @@ type Greeting struct {
 	AppliedIndex uint64
 	// OpenAttempts is how many attempts the node has not ended.
 	OpenAttempts int
+	// Term is raft's current one on the node; zero from an older program.
+	Term uint64
 	// Dismissed is a life of the greeted node that the greeter's cluster has
 	// removed: that one has to go. Zero for none.
 	Dismissed uint64
@@ -43,6 +45,8 @@ func greetingToWire(g Greeting) *peerpb.Greeting {
 		AppliedIndex: g.AppliedIndex,
 		OpenAttempts: int64(g.OpenAttempts),
 		Candidates:   g.Candidates,
+		Term:         g.Term,
+		Dismissed:    g.Dismissed,
 	}
 }
 
@@ -60,5 +64,7 @@ func greetingFromWire(p *peerpb.Greeting) Greeting {
 		AppliedIndex: p.GetAppliedIndex(),
 		OpenAttempts: int(p.GetOpenAttempts()),
 		Candidates:   p.GetCandidates(),
+		Term:         p.GetTerm(),
+		Dismissed:    p.GetDismissed(),
 	}
 }

@@ -10,6 +10,11 @@ import (
 // The conversions between the words of package job and their wire messages.
 // Every field of a word crosses, but for job.Header.Sealed: an assignment carries
 // the plain value. Slices without elements arrive as nil.
+//
+// During a rolling upgrade one end may be of a program that knows no tokens. Its
+// batches arrive without Fenced, which every later leader sets, also before it has
+// a token; its replies arrive with Token zero, which no later node gives, and it
+// never refuses a batch.
 
 // convert applies f to each item; nil for none.
 func convert[A, B any](items []A, f func(A) B) []B {
@@ -53,6 +58,9 @@ func batchToWire(b job.Batch) *peerpb.Batch {
 	return &peerpb.Batch{
 		Term:        b.Term,
 		Leader:      b.Leader,
+		Fenced:      b.Fenced,
+		Incarnation: b.Incarnation,
+		Token:       b.Token,
 		Lease:       int64(b.Lease),
 		Assignments: convert(b.Assignments, assignmentToWire),
 		Aborts:      convert(b.Aborts, refToWire),
@@ -63,6 +71,9 @@ func batchFromWire(p *peerpb.Batch) job.Batch {
 	return job.Batch{
 		Term:        p.GetTerm(),
 		Leader:      p.GetLeader(),
+		Fenced:      p.GetFenced(),
+		Incarnation: p.GetIncarnation(),
+		Token:       p.GetToken(),
 		Lease:       time.Duration(p.GetLease()),
 		Assignments: convert(p.GetAssignments(), assignmentFromWire),
 		Aborts:      convert(p.GetAborts(), refFromWire),
@@ -72,6 +83,9 @@ func batchFromWire(p *peerpb.Batch) job.Batch {
 func batchReplyToWire(r job.BatchReply) *peerpb.BatchReply {
 	return &peerpb.BatchReply{
 		Incarnation:  r.Incarnation,
+		Token:        r.Token,
+		Refused:      r.Refused,
+		Clock:        instantToWire(r.Clock),
 		Open:         int64(r.Open),
 		AppliedIndex: r.AppliedIndex,
 		Draining:     r.Draining,
@@ -81,6 +95,9 @@ func batchReplyToWire(r job.BatchReply) *peerpb.BatchReply {
 func batchReplyFromWire(p *peerpb.BatchReply) job.BatchReply {
 	return job.BatchReply{
 		Incarnation:  p.GetIncarnation(),
+		Token:        p.GetToken(),
+		Refused:      p.GetRefused(),
+		Clock:        instantFromWire(p.Clock),
 		Open:         int(p.GetOpen()),
 		AppliedIndex: p.GetAppliedIndex(),
 		Draining:     p.GetDraining(),

@@ -166,8 +166,8 @@ func TestErrorCodes(t *testing.T) {
 		},
 		"timeout before the answer": {
 			url:    "http://" + listen(t, untilClosed),
-			change: func(a *job.Assignment) { a.Timeout = 50 * time.Millisecond },
-			code:   job.ErrTimeout, msg: "no complete answer within 50ms: timed out while waiting for the answer",
+			change: func(a *job.Assignment) { a.Timeout = time.Second },
+			code:   job.ErrTimeout, msg: "no complete answer within 1s: timed out while waiting for the answer",
 		},
 		"timeout in the body": {
 			url: serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -175,7 +175,7 @@ func TestErrorCodes(t *testing.T) {
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
 			}),
-			change: func(a *job.Assignment) { a.Timeout = 200 * time.Millisecond },
+			change: func(a *job.Assignment) { a.Timeout = time.Second },
 			code:   job.ErrTimeout, status: 200, msg: "while reading the answer",
 		},
 		"timeout in the TLS handshake": {

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"time"
 
+	"github.com/cronraft/cronraft/internal/crashpoint"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -53,6 +55,15 @@ type Config struct {
 	// nil is Go's defaults. It is not changed.
 	TLS *tls.Config
 
+	// Now is the wall clock, for what others read: outcomes, replies, the timestamp
+	// that is signed; default time.Now. Deadlines, pauses and the lease do not know
+	// it.
+	Now func() time.Time
+	// Reached hears of [crashpoint.Assigned], when an attempt is about to be
+	// requested, and of [crashpoint.Answered], when its outcome is about to enter
+	// the outbox; nil in a server.
+	Reached crashpoint.Hook
+
 	Logger  *slog.Logger // default: discards
 	Metrics *Metrics     // nil counts nothing
 }
@@ -65,6 +76,9 @@ func (c Config) withDefaults() Config {
 	c.UserAgent = cmp.Or(c.UserAgent, "cronraft")
 	if c.OwnPorts == nil {
 		c.OwnPorts = func() []netip.AddrPort { return nil }
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

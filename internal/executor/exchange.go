@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -17,15 +18,19 @@ import (
 // net/http detaches from the request, finds its deadline.
 type exchange struct {
 	deadline time.Time
-	refuse   context.CancelCauseFunc
+	permit   func() error            // why no request may be written now, if so
+	refuse   context.CancelCauseFunc // ends the attempt
 
 	// mu guards what follows: a dial may go on after its request has ended, or has
 	// found another connection.
 	mu                                   sync.Mutex
 	dnsStart, connectStart, ready, first time.Time
-	atMostOnce                           bool // net/http would repeat the request
-	wrote                                bool
 	timings                              job.Timings
+	asked                                bool // some request had a connection
+	// replayable: net/http would repeat the request if a kept connection breaks.
+	replayable bool
+	wrote      bool
+	isHTTP2    bool // the connection that the request has now
 }
 
 type exchangeKey struct{}
@@ -61,7 +66,7 @@ func invitesRepeats(name string) bool {
 func (x *exchange) begin(method string, repeatable bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.atMostOnce = method == http.MethodGet || method == http.MethodHead || repeatable
+	x.replayable = method == http.MethodGet || method == http.MethodHead || repeatable
 	x.dnsStart, x.connectStart, x.ready, x.first = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	x.wrote, x.timings = false, job.Timings{}
 }
@@ -98,26 +103,54 @@ func (x *exchange) done(took *time.Duration, since *time.Time) {
 
 func (x *exchange) onTLSDone(start time.Time) { x.done(&x.timings.TLS, &start) }
 
-// onConn notes that the request has a connection, and prevents that it is sent
-// twice. net/http repeats a GET or HEAD by itself if a kept connection breaks
-// before an answer comes; but then the target may have seen it already, and
-// whether to call again is the leader's to decide, not the transport's. HTTP/2
-// repeats only what the server says it has not processed.
+// onConn is called when the request has a connection, before anything is written
+// to it, and may be called again, when net/http is about to repeat the request. It
+// prevents what must not be written: a request that the lease, the deadline or an
+// abort has overtaken, and one that the target may have got already, since whether
+// to call again is the leader's to decide, not the transport's.
 func (x *exchange) onConn(info httptrace.GotConnInfo) {
+	err := x.permit()
+	secure, _ := info.Conn.(*tls.Conn)
+	isHTTP2 := secure != nil && secure.ConnectionState().NegotiatedProtocol == "h2"
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.wrote && x.atMostOnce {
-		x.refuse(errBrokenConnection)
-		_ = info.Conn.Close() // so that nothing more is written
+	if err == nil && x.mayHaveArrived() {
+		err = errBrokenConnection
+	}
+	if err != nil {
+		x.stop(err, info.Conn, isHTTP2)
 		return
 	}
+	x.asked, x.isHTTP2 = true, isHTTP2
 	x.ready = time.Now()
 	if info.Reused {
 		x.timings = job.Timings{}
 	}
-	if c, ok := info.Conn.(*tls.Conn); ok && c.ConnectionState().NegotiatedProtocol == "h2" {
-		x.atMostOnce = false
+}
+
+// mayHaveArrived reports whether the target may have got the request on another
+// connection than the one that it has now been given. Over HTTP/1 net/http repeats
+// what it has not written a byte of, and, if it calls the request replayable, also
+// one whose kept connection broke before an answer came. HTTP/2 repeats only what
+// the server says it has not processed, by GOAWAY or REFUSED_STREAM. The caller
+// holds x.mu.
+func (x *exchange) mayHaveArrived() bool { return x.wrote && !x.isHTTP2 && x.replayable }
+
+// stop ends the attempt before it can write to the connection. An HTTP/2 one is
+// others' as well, and looks at the request's context before it writes; HTTP/1
+// does not.
+func (x *exchange) stop(cause error, c net.Conn, isHTTP2 bool) {
+	x.refuse(cause)
+	if !isHTTP2 {
+		_ = c.Close()
 	}
+}
+
+// mayHaveAsked reports whether a request may have been written, be it in part.
+func (x *exchange) mayHaveAsked() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.asked
 }
 
 func (x *exchange) onWroteHeaders() {

@@ -20,6 +20,7 @@ var ErrStopped = errors.New("executor: stopped")
 type Executor struct {
 	cfg    Config
 	node   job.NodeRef
+	born   time.Time // the tokens count from here
 	client *client
 	outbox *outbox
 
@@ -27,13 +28,13 @@ type Executor struct {
 	leased  chan struct{} // the lease ends sooner than was known
 
 	// mu guards what follows.
-	mu         sync.Mutex
-	term       uint64 // the highest seen
-	leaseUntil time.Time
-	attempts   *table
-	ending     error         // not nil: new attempts end at once, of this cause
-	stopped    bool          // Run has returned
-	settled    chan struct{} // closed and replaced when nothing is live any more
+	mu       sync.Mutex
+	term     uint64 // the highest seen
+	lease    lease
+	attempts *table
+	ending   error         // not nil: new attempts end at once, of this cause
+	stopped  bool          // Run has returned
+	settled  chan struct{} // closed and replaced when nothing is live any more
 }
 
 // New makes an executor.
@@ -43,12 +44,14 @@ func New(cfg Config) *Executor {
 	e := &Executor{
 		cfg:      cfg,
 		node:     job.NodeRef{ID: cfg.NodeID, Incarnation: cfg.Incarnation},
+		born:     time.Now(),
 		client:   newClient(cfg),
 		waiting:  make(chan struct{}, 1),
 		leased:   make(chan struct{}, 1),
 		attempts: newTable(cfg.Concurrency),
 		settled:  make(chan struct{}),
 	}
+	e.client.permit = e.mayRequest
 	e.outbox = newOutbox(cfg.Reporter, e.settle, cfg.Logger)
 	return e
 }

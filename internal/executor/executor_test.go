@@ -19,13 +19,14 @@ func TestAccept_RunsAndReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := startBubble(t, Config{})
 		reply := assign(t, b.Executor, assignment(1, quick))
-		if want := (job.BatchReply{Incarnation: testIncarnation, Open: 1}); reply != want {
+		want := job.BatchReply{Incarnation: testIncarnation, Token: 1, Clock: job.Instant(time.Now()), Open: 1}
+		if reply != want {
 			t.Errorf("reply = %+v, want %+v", reply, want)
 		}
 		o := b.outcome(t)
 		expectCode(t, o, "")
-		want := job.NodeRef{ID: "n1", Incarnation: testIncarnation}
-		if o.AttemptRef != ref(1, 1) || o.Node != want || o.HTTPStatus != 200 || !o.StartedAt.Equal(time.Now()) {
+		node := job.NodeRef{ID: "n1", Incarnation: testIncarnation}
+		if o.AttemptRef != ref(1, 1) || o.Node != node || o.HTTPStatus != 200 || !o.StartedAt.Equal(time.Now()) {
 			t.Errorf("outcome = %+v", o)
 		}
 		if n := b.OpenCount(); n != 0 {
@@ -512,6 +513,24 @@ func TestMemory(t *testing.T) {
 	}
 	m.add(ref(3, 1), now.Add(rememberFor+2*time.Minute))
 	if m.knows(ref(1, 3)) {
+		t.Error("remembers an attempt for too long")
+	}
+}
+
+func TestMemory_KeepsForLongEnough(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.keepFor(time.Hour)
+	m.keepFor(time.Minute) // the longest counts
+	for n := range 2 * rememberCount {
+		m.add(ref(n, 1), testSlot)
+	}
+	m.add(ref(2*rememberCount, 1), testSlot.Add(time.Hour-1))
+	if !m.knows(ref(0, 1)) {
+		t.Error("forgot an attempt that a batch may still assign")
+	}
+	m.add(ref(2*rememberCount+1, 1), testSlot.Add(time.Hour))
+	if m.knows(ref(0, 1)) {
 		t.Error("remembers an attempt for too long")
 	}
 }

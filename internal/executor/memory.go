@@ -7,8 +7,8 @@ import (
 )
 
 // How long, and how many of, the acknowledged attempts are remembered. The count
-// is reached first on a busy node: at 3000 attempts a second it is 40 seconds,
-// still far more than a message can be late.
+// is reached first on a busy node: at 3000 attempts a second it is 40 seconds. It
+// gives way to what [memory.keepFor] asks.
 const (
 	rememberFor   = 10 * time.Minute
 	rememberCount = 1 << 17
@@ -21,6 +21,7 @@ type memory struct {
 	highest map[job.ExecutionID]int
 	order   []remembered // oldest first, from head on
 	head    int
+	atLeast time.Duration // none is forgotten before, however many there are
 }
 
 type remembered struct {
@@ -29,6 +30,12 @@ type remembered struct {
 }
 
 func newMemory() memory { return memory{highest: map[job.ExecutionID]int{}} }
+
+// keepFor makes the memory keep everything for at least d. Twice the lease is
+// enough for ever: whoever assigns an acknowledged attempt decided so before it was
+// acknowledged, or a moment later without knowing it, and rests on a reply as old;
+// by the time that the attempt is forgotten such a batch is refused.
+func (m *memory) keepFor(d time.Duration) { m.atLeast = max(m.atLeast, d) }
 
 func (m *memory) knows(ref job.AttemptRef) bool {
 	n, ok := m.highest[ref.Execution]
@@ -48,7 +55,8 @@ func (m *memory) add(ref job.AttemptRef, now time.Time) {
 func (m *memory) forget(now time.Time) {
 	for m.head < len(m.order) {
 		oldest := m.order[m.head]
-		if len(m.order)-m.head < rememberCount && now.Sub(oldest.at) < rememberFor {
+		age, many := now.Sub(oldest.at), len(m.order)-m.head >= rememberCount
+		if age < m.atLeast || age < rememberFor && !many {
 			break
 		}
 		m.head++

@@ -2,10 +2,14 @@ package executor
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,6 +46,60 @@ func TestDo_NeverRepeatsBehindOurBack(t *testing.T) {
 				t.Errorf("the target got %d requests of 2 attempts", got)
 			}
 		})
+	}
+}
+
+// TestDo_RepeatsWhatWasNeverWritten has a kept connection that is found broken
+// before a byte of the second request is written to it.
+func TestDo_RepeatsWhatWasNeverWritten(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	url := serve(t, func(http.ResponseWriter, *http.Request) { requests.Add(1) })
+	var broken atomic.Bool
+	c := newClient(Config{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return &brittleConn{Conn: conn, broken: &broken}, err
+	}}.withDefaults())
+	defer c.close()
+	first, second := assignment(1, url), assignment(2, url)
+	expectCode(t, c.do(t.Context(), &first), "")
+	broken.Store(true)
+	expectCode(t, c.do(t.Context(), &second), "")
+	if n := requests.Load(); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}
+
+// brittleConn fails, once, to write.
+type brittleConn struct {
+	net.Conn
+	broken *atomic.Bool
+}
+
+func (c *brittleConn) Write(b []byte) (int, error) {
+	if c.broken.CompareAndSwap(true, false) {
+		return 0, syscall.EPIPE
+	}
+	return c.Conn.Write(b)
+}
+
+// TestExchange_StoppedBeforeItsRequest: an abort that comes while net/http hands a
+// connection to the request keeps it from being written.
+func TestExchange_StoppedBeforeItsRequest(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	c := newClient(Config{}.withDefaults())
+	x := &exchange{permit: c.permitWithin(ctx), refuse: cancel}
+	near, far := net.Pipe()
+	defer far.Close()
+	go func() { _, _ = io.Copy(io.Discard, far) }()
+	cancel(errCancelled)
+	x.onConn(httptrace.GotConnInfo{Conn: near})
+	if _, err := near.Write([]byte("GET")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("Write = %v, want %v", err, io.ErrClosedPipe)
+	}
+	if x.mayHaveAsked() {
+		t.Error("the attempt counts as begun")
 	}
 }
 

@@ -70,10 +70,13 @@ func (t *table) hire() *attempt {
 func (t *table) next() *attempt {
 	a := t.pop()
 	if a == nil {
-		t.workers--
+		t.retire()
 	}
 	return a
 }
+
+// retire gives a worker's place back.
+func (t *table) retire() { t.workers-- }
 
 // pop takes the oldest attempt that still waits.
 func (t *table) pop() *attempt {

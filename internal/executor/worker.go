@@ -3,7 +3,9 @@ package executor
 import (
 	"context"
 	"log/slog"
+	"time"
 
+	"github.com/cronraft/cronraft/internal/crashpoint"
 	"github.com/cronraft/cronraft/internal/group"
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -26,10 +28,14 @@ func (e *Executor) dispatch(ctx context.Context, g *group.Group) error {
 }
 
 // hire finds the first attempt of another worker, and the context that ends with
-// its abort; nil if nothing is queued or no place is free.
+// its abort; nil if nothing is queued, no place is free, or the lease is over:
+// then whoever ends it empties the queue.
 func (e *Executor) hire(ctx context.Context) (*attempt, context.Context) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.lease.isOver(time.Now()) {
+		return nil, nil
+	}
 	return begin(ctx, e.attempts.hire())
 }
 
@@ -45,21 +51,27 @@ func begin(ctx context.Context, a *attempt) (*attempt, context.Context) {
 // work is the life of a worker: one request after the other.
 func (e *Executor) work(ctx context.Context, a *attempt, attemptCtx context.Context) {
 	for a != nil {
+		e.cfg.Reached.Reach(crashpoint.Assigned)
 		outcome := e.client.do(attemptCtx, &a.Assignment)
 		outcome.Node = e.node
+		e.cfg.Reached.Reach(crashpoint.Answered)
 		e.logEnd(ctx, &outcome)
 		a, attemptCtx = e.next(ctx, a)
 		e.outbox.add(outcome)
 	}
 }
 
-// next ends a worker's attempt and begins its next one; nil if there is none.
+// next ends a worker's attempt and begins its next one; nil as in hire.
 func (e *Executor) next(ctx context.Context, a *attempt) (*attempt, context.Context) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	a.cancel(nil)
 	e.attempts.end(a)
 	e.cfg.Metrics.setOpen(e.attempts.unended)
+	if e.lease.isOver(time.Now()) {
+		e.attempts.retire()
+		return nil, nil
+	}
 	return begin(ctx, e.attempts.next())
 }
 

@@ -29,6 +29,7 @@ const (
 	cronexpr   = "github.com/gorhill/cronexpr"
 	fasthttp   = "github.com/valyala/fasthttp"
 	hclog      = "github.com/hashicorp/go-hclog"
+	http2      = "golang.org/x/net/http2"
 	memberlist = "github.com/hashicorp/memberlist"
 	pebble     = "github.com/cockroachdb/pebble/v2"
 	pflag      = "github.com/spf13/pflag"
@@ -95,7 +96,7 @@ var table = map[string]row{
 	"internal/executor": {
 		layer:   2,
 		imports: []string{"internal/job", "internal/crashpoint", "internal/group"},
-		outside: []string{"net", "net/http", prometheus},
+		outside: []string{"net", "net/http", http2, prometheus},
 	},
 
 	"httpserver": {

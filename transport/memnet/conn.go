@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,7 +17,7 @@ type conn struct {
 	network       *Network
 	local, remote address
 	in, out       *pipe
-	gone          bool // closed, its last bytes perhaps still held by a cut; guarded by network.mu
+	gone          bool // closed, its last bytes perhaps not arrived; guarded by network.mu
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -81,14 +82,26 @@ type pipe struct {
 	held     []byte // swallowed by the cut
 	finished bool   // the writer has closed
 
+	delay   time.Duration
+	transit []packet    // under way, in their order
+	landing *time.Timer // lands the first of them
+	landed  func()      // called without mu when nothing is under way any more
+
 	readerClosed  bool
 	readDeadline  time.Time
 	readTimer     *time.Timer // wakes readers at readDeadline
 	writeDeadline time.Time
 }
 
-func newPipe() *pipe {
-	p := &pipe{}
+// packet is what is under way on a slow link.
+type packet struct {
+	at   time.Time // of its arrival, at the earliest
+	data []byte
+	last bool // it is the writer's Close
+}
+
+func newPipe(delay time.Duration) *pipe {
+	p := &pipe{delay: delay}
 	p.changed.L = &p.mu
 	return p
 }
@@ -127,10 +140,61 @@ func (p *pipe) write(b []byte) error {
 	case p.cut:
 		p.held = append(p.held, b...)
 	default:
-		p.arrived.Write(b)
-		p.changed.Broadcast()
+		p.launch(packet{data: b})
 	}
 	return nil
+}
+
+// launch sends a packet on its way. It waits for those before it, whose delay may
+// have been longer. mu is held; the data is the caller's.
+func (p *pipe) launch(sent packet) {
+	if p.delay == 0 && len(p.transit) == 0 {
+		p.arrive(sent)
+		return
+	}
+	sent.at, sent.data = time.Now().Add(p.delay), slices.Clone(sent.data)
+	p.transit = append(p.transit, sent)
+	p.schedule()
+}
+
+// arrive hands a packet to the reader. mu is held.
+func (p *pipe) arrive(sent packet) {
+	if !p.readerClosed {
+		p.arrived.Write(sent.data)
+	}
+	p.eof = p.eof || sent.last
+	p.changed.Broadcast()
+}
+
+// schedule makes the first packet under way land in time. mu is held.
+func (p *pipe) schedule() {
+	if p.landing != nil {
+		p.landing.Stop()
+	}
+	if len(p.transit) > 0 {
+		p.landing = time.AfterFunc(time.Until(p.transit[0].at), p.land)
+	}
+}
+
+// land hands over the packets whose time has come.
+func (p *pipe) land() {
+	p.mu.Lock()
+	for len(p.transit) > 0 && isPast(p.transit[0].at) {
+		p.arrive(p.transit[0])
+		p.transit = p.transit[1:]
+	}
+	p.schedule()
+	empty := len(p.transit) == 0
+	p.mu.Unlock()
+	if empty {
+		p.landed()
+	}
+}
+
+func (p *pipe) setDelay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
 }
 
 // ended reports whether the writer's Close has arrived at an open reader.
@@ -159,25 +223,30 @@ func (p *pipe) closeWriter() {
 	defer p.mu.Unlock()
 	p.finished = true
 	if !p.cut {
-		p.eof = true
-		p.changed.Broadcast()
+		p.launch(packet{last: true})
 	}
 }
 
-// hold begins a cut.
+// hold begins a cut, which swallows what is under way too.
 func (p *pipe) hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut = true
+	for _, lost := range p.transit {
+		p.held = append(p.held, lost.data...)
+	}
+	p.transit = nil
+	p.schedule()
 }
 
-func (p *pipe) isCut() bool {
+// isBusy reports whether something may yet arrive.
+func (p *pipe) isBusy() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.cut
+	return p.cut || len(p.transit) > 0
 }
 
-// deliver ends a cut.
+// deliver ends a cut: what it swallowed is sent again.
 func (p *pipe) deliver() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -185,12 +254,8 @@ func (p *pipe) deliver() {
 		return
 	}
 	p.cut = false
-	if !p.readerClosed {
-		p.arrived.Write(p.held)
-	}
+	p.launch(packet{data: p.held, last: p.finished})
 	p.held = nil
-	p.eof = p.finished
-	p.changed.Broadcast()
 }
 
 func (p *pipe) setReadDeadline(t time.Time) {

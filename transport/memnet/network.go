@@ -1,15 +1,19 @@
 // Package memnet is a network in memory for tests and simulations: hosts that
-// listen and dial as over TCP, and cables that can be cut.
+// listen and dial as over TCP, cables that can be cut, and slow ones.
 //
 // It works inside a testing/synctest bubble (make the [Network] there), has no
 // goroutines of its own, and hands over bytes at once, in order, without a limit:
 // a Write never blocks.
 //
 // A host is the part of an address before the last colon. A cut swallows what is
-// sent, silently: reads wait, dials wait, and the other end is not told of a
-// Close. As with TCP, what was swallowed is sent again, so that it arrives after
-// the cut is healed, possibly long after everyone has forgotten about it, unless
-// the receiver has closed the connection meanwhile.
+// sent, and what is under way, silently: reads wait, dials wait, and the other end
+// is not told of a Close. As with TCP, what was swallowed is sent again, so that it
+// arrives after the cut is healed, possibly long after everyone has forgotten about
+// it, unless the receiver has closed the connection meanwhile.
+//
+// A slow cable, see [Network.SetDelay], delays what is sent, a Close included, and
+// keeps its order; a dial takes a round trip. What is under way arrives also when
+// its sender is killed, or its delay is changed.
 package memnet
 
 import (
@@ -20,6 +24,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // backlog is how many connections wait to be accepted; further ones are refused.
@@ -32,6 +37,7 @@ type Network struct {
 	listeners map[address]*listener
 	conns     map[*conn]struct{} // both ends of each
 	cuts      map[cable]bool
+	delays    map[cable]time.Duration
 	healed    chan struct{} // closed, and replaced, by Heal
 	lastPort  int
 }
@@ -45,6 +51,7 @@ func New() *Network {
 		listeners: map[address]*listener{},
 		conns:     map[*conn]struct{}{},
 		cuts:      map[cable]bool{},
+		delays:    map[cable]time.Duration{},
 		healed:    make(chan struct{}),
 	}
 }
@@ -66,6 +73,9 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 // them is cut it waits, until ctx ends.
 func (n *Network) Dial(ctx context.Context, from, addr string) (net.Conn, error) {
 	to := address(addr)
+	if err := sleep(ctx, n.roundTrip(from, to.host())); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: to.Network(), Addr: to, Err: err}
+	}
 	for {
 		c, healed, err := n.connect(from, to)
 		if err != nil {
@@ -79,6 +89,28 @@ func (n *Network) Dial(ctx context.Context, from, addr string) (net.Conn, error)
 			return nil, &net.OpError{Op: "dial", Net: to.Network(), Addr: to, Err: ctx.Err()}
 		case <-healed:
 		}
+	}
+}
+
+// roundTrip is how long it takes to hear from a host.
+func (n *Network) roundTrip(from, to string) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.delays[cable{from, to}] + n.delays[cable{to, from}]
+}
+
+// sleep returns ctx's error if it ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
 	}
 }
 
@@ -102,9 +134,10 @@ func (n *Network) connect(from string, to address) (c *conn, healed <-chan struc
 
 // pair makes both ends of a connection. mu is held.
 func (n *Network) pair(a, b address) (near, far *conn) {
-	there, back := newPipe(), newPipe()
+	there, back := newPipe(n.delays[cable{a.host(), b.host()}]), newPipe(n.delays[cable{b.host(), a.host()}])
 	near = &conn{network: n, local: a, remote: b, in: back, out: there}
 	far = &conn{network: n, local: b, remote: a, in: there, out: back}
+	there.landed, back.landed = func() { n.release(near) }, func() { n.release(far) }
 	n.conns[near], n.conns[far] = struct{}{}, struct{}{}
 	return near, far
 }
@@ -128,16 +161,29 @@ func (n *Network) CutOneWay(from, to string) {
 	}
 }
 
-// Heal mends all cuts: what they swallowed arrives, and waiting dials go on.
+// SetDelay makes what is sent from host a to host b arrive d later, over whichever
+// connection; zero makes it arrive at once again. What is under way keeps its time,
+// and nothing overtakes it.
+func (n *Network) SetDelay(a, b string, d time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.delays[cable{a, b}] = d
+	for c := range n.conns {
+		if c.local.host() == a && c.remote.host() == b {
+			c.out.setDelay(d)
+		}
+	}
+}
+
+// Heal mends all cuts: what they swallowed sets out again, and waiting dials go on.
+// It leaves the delays, which are no damage: SetDelay takes them away.
 func (n *Network) Heal() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	clear(n.cuts)
 	for c := range n.conns {
 		c.out.deliver()
-		if c.gone {
-			delete(n.conns, c)
-		}
+		n.drop(c)
 	}
 	close(n.healed)
 	n.healed = make(chan struct{})
@@ -177,12 +223,25 @@ func (n *Network) Conns(host string) int {
 	return count
 }
 
-// forget drops a closed end, unless a cut still holds its last bytes.
+// forget takes note that an end is closed.
 func (n *Network) forget(c *conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c.gone = true
-	if !c.out.isCut() {
+	n.drop(c)
+}
+
+// release takes note that nothing from an end is under way any more.
+func (n *Network) release(c *conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.drop(c)
+}
+
+// drop removes an end that is closed, unless its last bytes may yet arrive. mu is
+// held.
+func (n *Network) drop(c *conn) {
+	if c.gone && !c.out.isBusy() {
 		delete(n.conns, c)
 	}
 }

@@ -385,6 +385,9 @@ type Batch struct {
 	Lease         int64                  `protobuf:"varint,3,opt,name=lease,proto3" json:"lease,omitempty"`
 	Assignments   []*Assignment          `protobuf:"bytes,4,rep,name=assignments,proto3" json:"assignments,omitempty"`
 	Aborts        []*AttemptRef          `protobuf:"bytes,5,rep,name=aborts,proto3" json:"aborts,omitempty"`
+	Incarnation   uint64                 `protobuf:"fixed64,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Token         uint64                 `protobuf:"varint,7,opt,name=token,proto3" json:"token,omitempty"`
+	Fenced        bool                   `protobuf:"varint,8,opt,name=fenced,proto3" json:"fenced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -454,12 +457,36 @@ func (x *Batch) GetAborts() []*AttemptRef {
 	return nil
 }
 
+func (x *Batch) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Batch) GetToken() uint64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *Batch) GetFenced() bool {
+	if x != nil {
+		return x.Fenced
+	}
+	return false
+}
+
 type BatchReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Incarnation   uint64                 `protobuf:"fixed64,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Open          int64                  `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
 	AppliedIndex  uint64                 `protobuf:"varint,3,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
 	Draining      bool                   `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
+	Token         uint64                 `protobuf:"varint,5,opt,name=token,proto3" json:"token,omitempty"`
+	Refused       bool                   `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
+	Clock         *int64                 `protobuf:"varint,7,opt,name=clock,proto3,oneof" json:"clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -520,6 +547,27 @@ func (x *BatchReply) GetDraining() bool {
 		return x.Draining
 	}
 	return false
+}
+
+func (x *BatchReply) GetToken() uint64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *BatchReply) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *BatchReply) GetClock() int64 {
+	if x != nil && x.Clock != nil {
+		return *x.Clock
+	}
+	return 0
 }
 
 type AttemptError struct {
@@ -852,6 +900,8 @@ type Greeting struct {
 	AppliedIndex  uint64                 `protobuf:"varint,10,opt,name=applied_index,json=appliedIndex,proto3" json:"applied_index,omitempty"`
 	OpenAttempts  int64                  `protobuf:"varint,11,opt,name=open_attempts,json=openAttempts,proto3" json:"open_attempts,omitempty"`
 	Candidates    []string               `protobuf:"bytes,12,rep,name=candidates,proto3" json:"candidates,omitempty"`
+	Dismissed     uint64                 `protobuf:"fixed64,13,opt,name=dismissed,proto3" json:"dismissed,omitempty"`
+	Term          uint64                 `protobuf:"varint,14,opt,name=term,proto3" json:"term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -968,6 +1018,20 @@ func (x *Greeting) GetCandidates() []string {
 		return x.Candidates
 	}
 	return nil
+}
+
+func (x *Greeting) GetDismissed() uint64 {
+	if x != nil {
+		return x.Dismissed
+	}
+	return 0
+}
+
+func (x *Greeting) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
 }
 
 type Error struct {
@@ -1117,19 +1181,26 @@ const file_transport_peerpb_peer_proto_rawDesc = "" +
 	"\acapture\x18\t \x01(\tR\acapture\x12!\n" +
 	"\fsigning_keys\x18\n" +
 	" \x03(\tR\vsigningKeysB\x0f\n" +
-	"\r_scheduled_at\"\xbf\x01\n" +
+	"\r_scheduled_at\"\x8f\x02\n" +
 	"\x05Batch\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x16\n" +
 	"\x06leader\x18\x02 \x01(\tR\x06leader\x12\x14\n" +
 	"\x05lease\x18\x03 \x01(\x03R\x05lease\x12>\n" +
 	"\vassignments\x18\x04 \x03(\v2\x1c.cronraft.peer.v1.AssignmentR\vassignments\x124\n" +
-	"\x06aborts\x18\x05 \x03(\v2\x1c.cronraft.peer.v1.AttemptRefR\x06aborts\"\x83\x01\n" +
+	"\x06aborts\x18\x05 \x03(\v2\x1c.cronraft.peer.v1.AttemptRefR\x06aborts\x12 \n" +
+	"\vincarnation\x18\x06 \x01(\x06R\vincarnation\x12\x14\n" +
+	"\x05token\x18\a \x01(\x04R\x05token\x12\x16\n" +
+	"\x06fenced\x18\b \x01(\bR\x06fenced\"\xd8\x01\n" +
 	"\n" +
 	"BatchReply\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x06R\vincarnation\x12\x12\n" +
 	"\x04open\x18\x02 \x01(\x03R\x04open\x12#\n" +
 	"\rapplied_index\x18\x03 \x01(\x04R\fappliedIndex\x12\x1a\n" +
-	"\bdraining\x18\x04 \x01(\bR\bdraining\"<\n" +
+	"\bdraining\x18\x04 \x01(\bR\bdraining\x12\x14\n" +
+	"\x05token\x18\x05 \x01(\x04R\x05token\x12\x18\n" +
+	"\arefused\x18\x06 \x01(\bR\arefused\x12\x19\n" +
+	"\x05clock\x18\a \x01(\x03H\x00R\x05clock\x88\x01\x01B\b\n" +
+	"\x06_clock\"<\n" +
 	"\fAttemptError\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\"f\n" +
@@ -1156,7 +1227,7 @@ const file_transport_peerpb_peer_proto_rawDesc = "" +
 	"\bOutcomes\x125\n" +
 	"\boutcomes\x18\x01 \x03(\v2\x19.cronraft.peer.v1.OutcomeR\boutcomes\"&\n" +
 	"\x0eReadIndexReply\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\x04R\x05index\"\xf8\x02\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"\xaa\x03\n" +
 	"\bGreeting\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x01 \x01(\tR\tclusterId\x12\x17\n" +
@@ -1174,7 +1245,9 @@ const file_transport_peerpb_peer_proto_rawDesc = "" +
 	"\ropen_attempts\x18\v \x01(\x03R\fopenAttempts\x12\x1e\n" +
 	"\n" +
 	"candidates\x18\f \x03(\tR\n" +
-	"candidates\"k\n" +
+	"candidates\x12\x1c\n" +
+	"\tdismissed\x18\r \x01(\x06R\tdismissed\x12\x12\n" +
+	"\x04term\x18\x0e \x01(\x04R\x04term\"k\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x124\n" +
@@ -1240,6 +1313,7 @@ func file_transport_peerpb_peer_proto_init() {
 	}
 	file_transport_peerpb_peer_proto_msgTypes[3].OneofWrappers = []any{}
 	file_transport_peerpb_peer_proto_msgTypes[4].OneofWrappers = []any{}
+	file_transport_peerpb_peer_proto_msgTypes[6].OneofWrappers = []any{}
 	file_transport_peerpb_peer_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
