@@ -14,6 +14,8 @@ import (
 const (
 	rootKey = "root-key-0123456789abcdef"
 	teamKey = "team-key-0123456789abcdef"
+	// defaultKey sees the namespace that the root key's jobs are in, and only that.
+	defaultKey = "default-key-0123456789abcdef"
 )
 
 var (
@@ -28,10 +30,21 @@ type store struct {
 	index      uint64
 	jobs       map[job.ID]job.Job
 	executions map[job.ID][]job.Execution // newest first
+	answers    map[[32]byte]keptAnswer    // by idempotency key
+	removed    []string                   // nodes
+	overlaps   []job.OverlapPolicy        // of the runs
+}
+
+type keptAnswer struct {
+	request [32]byte
+	answer  []byte
 }
 
 func newStore() *store {
-	return &store{lastID: 0x8e4f2a1b00000000, jobs: map[job.ID]job.Job{}, executions: map[job.ID][]job.Execution{}}
+	return &store{
+		lastID: 0x8e4f2a1b00000000, jobs: map[job.ID]job.Job{}, executions: map[job.ID][]job.Execution{},
+		answers: map[[32]byte]keptAnswer{},
+	}
 }
 
 // writes is how many log entries there were.
@@ -52,9 +65,12 @@ type backend struct {
 	forward     func(ctx context.Context, request []byte) ([]byte, error)
 	ready       func() error
 	create      func(ctx context.Context, spec job.Spec) (job.Job, error)
-	get         func(ctx context.Context) (job.Job, error)
-	update      func(version uint64) (job.Job, error)
-	authorize   func(ctx context.Context, key string) (job.APIKey, error)
+	transfer    func(ctx context.Context, to string) (string, error)
+	// committed sees what a create has committed, before it is returned.
+	committed func(j *job.Job)
+	get       func(ctx context.Context) (job.Job, error)
+	update    func(version uint64) (job.Job, error)
+	authorize func(ctx context.Context, key string) (job.APIKey, error)
 }
 
 // config is a server's configuration with all parts from b.
@@ -81,9 +97,11 @@ func (b *backend) Authenticate(ctx context.Context, key string) (job.APIKey, err
 	case b.authorize != nil:
 		return b.authorize(ctx, key)
 	case key == rootKey:
-		return job.APIKey{ID: "key_root", Namespace: job.DefaultNamespace, Root: true}, nil
+		return job.APIKey{ID: "key_root", Namespace: job.DefaultNamespace, Role: job.RoleAdmin, Root: true}, nil
 	case key == teamKey:
 		return job.APIKey{ID: "key_team", Namespace: "team"}, nil
+	case key == defaultKey:
+		return job.APIKey{ID: "key_default", Namespace: job.DefaultNamespace}, nil
 	}
 	return job.APIKey{}, job.Errorf(job.CodeUnauthorized, "unknown")
 }
@@ -112,9 +130,38 @@ func (b *backend) Forward(ctx context.Context, request []byte) ([]byte, error) {
 }
 
 func (b *backend) Status(context.Context) (ClusterStatus, error) {
+	behind := -1500600 * time.Microsecond
 	return ClusterStatus{NodeID: "n1", LeaderID: "n2", Term: 7, Nodes: []ClusterNode{
-		{ID: "n1", HTTPAddr: "127.0.0.1:8400", PeerAddr: "127.0.0.1:8401", Role: "FOLLOWER", State: "ALIVE", AppliedIndex: 41, OpenAttempts: 2, Version: "1.0.0"},
+		{ID: "n1", HTTPAddr: "127.0.0.1:8400", PeerAddr: "127.0.0.1:8401", Role: "FOLLOWER", State: "ALIVE", AppliedIndex: 41, OpenAttempts: 2, Version: "1.0.0", ClockSkew: &behind, ReadOnly: true},
+		{ID: "n2", Role: "LEADER", State: "ALIVE"},
 	}}, nil
+}
+
+func (b *backend) TransferLeadership(ctx context.Context, to string) (string, error) {
+	switch {
+	case b.follower:
+		return "", job.ErrNotLeader
+	case b.transfer != nil:
+		return b.transfer(ctx, to)
+	case to == "":
+		return "n3", nil
+	case to == "n2", to == "n3":
+		return to, nil
+	}
+	return "", job.Errorf(job.CodeNotFound, "there is no node %q", to)
+}
+
+func (b *backend) RemoveNode(_ context.Context, id string) error {
+	return b.change(func() error {
+		switch id {
+		case "n1":
+			return job.Errorf(job.CodeConflict, "node n1 leads the cluster")
+		case "n2", "n3":
+			b.removed = append(b.removed, id)
+			return nil
+		}
+		return job.Errorf(job.CodeNotFound, "there is no node %q", id)
+	})
 }
 
 func (b *backend) StateHash(context.Context) (uint64, string, error) { return 41, "c0ffee", nil }
@@ -140,6 +187,34 @@ func (b *backend) change(do func() error) error {
 	return nil
 }
 
+// changeOnce is change for a write that may come again.
+func changeOnce[T any](b *backend, once *job.Idempotent[T], do func() (T, error)) (v T, again []byte, err error) {
+	if b.follower {
+		return v, nil, job.ErrNotLeader
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if once != nil {
+		if kept, used := b.answers[once.Key]; used && kept.request != once.Request {
+			return v, nil, job.ErrIdempotencyMismatch
+		} else if used {
+			return v, kept.answer, nil
+		}
+	}
+	if v, err = do(); err != nil {
+		return v, nil, err
+	}
+	if once != nil {
+		kept := keptAnswer{request: once.Request}
+		if kept.answer, err = once.Answer(v); err != nil {
+			return v, nil, err
+		}
+		b.answers[once.Key] = kept
+	}
+	b.index++
+	return v, nil, nil
+}
+
 func (s *store) visible(namespace string, id job.ID) (job.Job, error) {
 	j, ok := s.jobs[id]
 	if !ok || namespace != "" && j.Namespace != namespace {
@@ -150,21 +225,24 @@ func (s *store) visible(namespace string, id job.ID) (job.Job, error) {
 
 type jobBackend struct{ *backend }
 
-func (b jobBackend) Create(ctx context.Context, by job.APIKey, spec job.Spec) (job.Job, error) {
+func (b jobBackend) Create(ctx context.Context, by job.APIKey, spec job.Spec, once *job.Idempotent[job.Job]) (job.Job, []byte, error) {
 	if b.create != nil {
-		return b.create(ctx, spec)
+		j, err := b.create(ctx, spec)
+		return j, nil, err
 	}
-	var j job.Job
-	err := b.change(func() error {
+	j, again, err := changeOnce(b.backend, once, func() (job.Job, error) {
 		b.lastID++
-		j = job.Job{ID: b.lastID, Namespace: by.Namespace, KeyID: by.ID, Version: 1, CreatedAt: now, UpdatedAt: now, Spec: sealed(spec)}
+		j := job.Job{ID: b.lastID, Namespace: by.Namespace, KeyID: by.ID, Version: 1, CreatedAt: now, UpdatedAt: now, Spec: sealed(spec)}
 		if spec.State == job.Active {
 			j.NextRunAt = nextSlot
 		}
 		b.jobs[j.ID] = j
-		return nil
+		return j, nil
 	})
-	return j, err
+	if b.committed != nil {
+		b.committed(&j)
+	}
+	return j, again, err
 }
 
 // sealed is a stored spec: "sealing" only turns the value around.
@@ -285,27 +363,52 @@ func (b executionBackend) Get(_ context.Context, namespace string, id job.Execut
 	return job.Execution{}, job.ErrNotFound
 }
 
-func (b executionBackend) Run(_ context.Context, namespace string, id job.ID, overlap job.OverlapPolicy) (job.Execution, error) {
-	var x job.Execution
-	err := b.change(func() error {
+func (b executionBackend) Run(_ context.Context, namespace string, id job.ID, overlap job.OverlapPolicy, once *job.Idempotent[job.Execution]) (job.Execution, []byte, error) {
+	return changeOnce(b.backend, once, func() (job.Execution, error) {
 		j, err := b.visible(namespace, id)
 		if err != nil {
-			return err
+			return job.Execution{}, err
 		}
 		if overlap == "" {
 			overlap = j.Overlap
 		}
 		if j.Running > 0 && overlap == job.OverlapSkip {
-			return job.Errorf(job.CodeOverlap, "an execution is running")
+			return job.Execution{}, job.Errorf(job.CodeOverlap, "an execution is running")
 		}
 		at := now.Add(15*time.Minute + 15*time.Second)
-		x = job.Execution{ID: job.ManualExecution(id, at, 4), Trigger: job.TriggerManual, ScheduledAt: at, DueAt: at, CreatedAt: at, Result: job.Running}
+		salt := uint16(4 + len(b.executions[id]))
+		x := job.Execution{ID: job.ManualExecution(id, at, salt), Trigger: job.TriggerManual, ScheduledAt: at, DueAt: at, CreatedAt: at, Result: job.Running}
 		j.Running++
 		b.jobs[id] = j
 		b.executions[id] = append([]job.Execution{x}, b.executions[id]...)
-		return nil
+		b.overlaps = append(b.overlaps, overlap)
+		return x, nil
 	})
-	return x, err
+}
+
+func (b executionBackend) Cancel(_ context.Context, namespace string, id job.ExecutionID, once *job.Idempotent[job.Execution]) (job.Execution, []byte, error) {
+	return changeOnce(b.backend, once, func() (job.Execution, error) {
+		j, err := b.visible(namespace, id.Job)
+		if err != nil {
+			return job.Execution{}, err
+		}
+		i := slices.IndexFunc(b.executions[id.Job], func(x job.Execution) bool { return x.ID == id })
+		if i < 0 {
+			return job.Execution{}, job.ErrNotFound
+		}
+		x := &b.executions[id.Job][i]
+		switch {
+		case x.Result == job.Cancelled:
+			return *x, nil
+		case x.Result.Terminal():
+			return job.Execution{}, job.Errorf(job.CodeConflict, "the execution has ended as %s", x.Result)
+		}
+		x.Result, x.FinishedAt = job.Cancelled, x.CreatedAt.Add(time.Second)
+		x.Err = &job.AttemptError{Code: job.ErrCancelled, Msg: "cancelled by a request"}
+		j.Running--
+		b.jobs[id.Job] = j
+		return *x, nil
+	})
 }
 
 var errDisk = errors.New("disk on fire at /secret/path")

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/cronraft/cronraft/httpserver/api"
 )
@@ -31,7 +32,16 @@ func encodeNode(n ClusterNode) api.Node {
 	return api.Node{
 		NodeID: n.ID, HTTPAddr: n.HTTPAddr, PeerAddr: n.PeerAddr, Role: n.Role, State: n.State,
 		AppliedIndex: n.AppliedIndex, OpenAttempts: n.OpenAttempts, Version: n.Version,
+		ClockSkewMs: skewMs(n.ClockSkew), ReadOnly: n.ReadOnly,
 	}
+}
+
+func skewMs(skew *time.Duration) *int64 {
+	if skew == nil {
+		return nil
+	}
+	ms := skew.Round(time.Millisecond).Milliseconds()
+	return &ms
 }
 
 // getStateHash is GET /cluster/state-hash, of this node's state as it is.

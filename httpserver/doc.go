@@ -15,7 +15,10 @@
 // # Reads and writes
 //
 // A read waits for a linearizable read point ([Consistency]) unless it asks for
-// ?consistency=stale, and is then answered from this node's own state.
+// ?consistency=stale, and is then answered from this node's own state. A node that
+// cannot have a read point (it lags behind because its disk is full, or hears no
+// leader) passes the read on to the leader, once; the answer then tells the leader's
+// applied index. What a node tells of itself, like GET /cluster, is never passed on.
 //
 // A write is tried here. If the backend says that this node does not lead
 // ([job.ErrNotLeader]), the whole request goes to the leader, once, through the
@@ -23,10 +26,20 @@
 // other and never forwards it again. Back here the node waits until it has applied
 // what the leader had, so that the caller reads its own write at this node.
 //
+// # Writes that come again
+//
+// A POST that creates, runs or cancels may have an Idempotency-Key. Its answer is made
+// before the commit, by [job.Idempotent], and committed with the write (kept.go has
+// its form), so that a repetition gets the same bytes from any node, and
+// Idempotency-Replayed: true. Only what took effect is kept: a refused request may be
+// repeated with its key. A key counts within a namespace, and the root key's are apart.
+// With other methods the header means nothing; there If-Match does the same service.
+//
 // # Failure
 //
 // An error for people is a [job.Error]; status.go has the one table from its code
 // to an HTTP status. Any other error, and a panic, is logged whole with the request's
 // ID and shown as "internal error". If it cannot be known whether a write took
-// effect, the answer is outcome_unknown and never a failure.
+// effect, the answer is outcome_unknown and never a failure. A full disk is disk_full:
+// nothing was written, and reads go on.
 package httpserver

@@ -14,20 +14,19 @@ func (s *Server) runJob(ctx context.Context, c *call) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := parseQuery(c.query, nil).err(); err != nil {
-		return nil, err
-	}
-	if err := c.checkMedia(); err != nil {
+	if err := c.checkBodyOnly(); err != nil {
 		return nil, err
 	}
 	overlap, err := decodeRun(c.body)
 	if err != nil {
 		return nil, err
 	}
-	x, err := s.config.Executions.Run(ctx, c.namespace(), id, overlap)
-	if err != nil {
-		return nil, err
-	}
+	return writeOnce(c, startedRun, func(once *job.Idempotent[job.Execution]) (job.Execution, []byte, error) {
+		return s.config.Executions.Run(ctx, c.namespace(), id, overlap, once)
+	})
+}
+
+func startedRun(x job.Execution) (*response, error) {
 	res, err := success(http.StatusAccepted, api.Run{
 		ExecutionID: x.ID.String(),
 		Trigger:     string(x.Trigger),
@@ -37,6 +36,28 @@ func (s *Server) runJob(ctx context.Context, c *call) (*response, error) {
 		return nil, err
 	}
 	return res.with(headerLocation, basePath+"/executions/"+x.ID.String()), nil
+}
+
+// cancelExecution is POST /executions/{id}/cancel.
+func (s *Server) cancelExecution(ctx context.Context, c *call) (*response, error) {
+	id, ok := job.ParseExecutionID(c.param)
+	if !ok {
+		return nil, errNoSuchExecution
+	}
+	if err := c.checkBodyOnly(); err != nil {
+		return nil, err
+	}
+	if err := decodeNothing(c.body); err != nil {
+		return nil, err
+	}
+	return writeOnce(c, cancelledExecution, func(once *job.Idempotent[job.Execution]) (job.Execution, []byte, error) {
+		return s.config.Executions.Cancel(ctx, c.namespace(), id, once)
+	})
+}
+
+// cancelledExecution is 202: its request may still be open for a moment.
+func cancelledExecution(x job.Execution) (*response, error) {
+	return success(http.StatusAccepted, encodeExecution(x))
 }
 
 // listExecutions is GET /jobs/{id}/executions.

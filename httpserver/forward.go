@@ -26,7 +26,7 @@ const (
 )
 
 // passedOn are the headers of the leader's answer that the client gets.
-var passedOn = []string{headerETag, headerLocation, headerRetryAfter, headerAllow}
+var passedOn = []string{headerETag, headerLocation, headerRetryAfter, headerAllow, headerReplayed}
 
 // forward takes a write to the leader. It is called at most once for a request.
 func (s *Server) forward(ctx context.Context, r *request, route string) *response {
@@ -34,16 +34,40 @@ func (s *Server) forward(ctx context.Context, r *request, route string) *respons
 	if err != nil {
 		return s.failure(fmt.Errorf("encode a request for the leader: %w", err), r, route)
 	}
-	answer, err := s.config.Forwarder.Forward(ctx, raw)
-	if err != nil {
-		return s.failure(s.forwardError(err, r, route), r, route)
-	}
-	res, index, err := decodeAnswer(answer)
+	res, index, err := s.askLeader(ctx, raw)
 	if err != nil {
 		return s.failure(s.forwardError(err, r, route), r, route)
 	}
 	if res.status < http.StatusMultipleChoices {
 		s.waitApplied(ctx, index, r)
+	}
+	return res
+}
+
+// askLeader returns the leader's answer, and the index that the leader had applied
+// by then.
+func (s *Server) askLeader(ctx context.Context, raw []byte) (*response, uint64, error) {
+	answer, err := s.config.Forwarder.Forward(ctx, raw)
+	if err != nil {
+		return nil, 0, err
+	}
+	return decodeAnswer(answer)
+}
+
+// forwardRead lets the leader answer a read that this node cannot confirm, at the
+// leader's index. Cause is why, and the answer if the leader cannot be asked either.
+func (s *Server) forwardRead(ctx context.Context, r *request, route string, cause error) *response {
+	raw, err := r.encode()
+	if err != nil {
+		return s.failure(fmt.Errorf("encode a request for the leader: %w", err), r, route)
+	}
+	res, index, err := s.askLeader(ctx, raw)
+	if err != nil {
+		s.logger.Debug("a read could not be forwarded", "request", r.id, "route", route, "err", err)
+		return s.failure(cause, r, route)
+	}
+	if index > 0 {
+		res.with(headerAppliedIndex, strconv.FormatUint(index, 10))
 	}
 	return res
 }

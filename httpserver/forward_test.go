@@ -3,6 +3,7 @@ package httpserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -220,4 +221,141 @@ func TestOutOfTime(t *testing.T) {
 	s := start(t, "n1", b, func(c *Config) { c.RequestTimeout = 20 * time.Millisecond })
 	s.do("GET", "/jobs", "").problem(503, "no_leader")
 	s.do("POST", "/jobs", tutorialJob).problem(503, "outcome_unknown")
+}
+
+// behind is a follower that cannot confirm a read, before a leader that can.
+func behind(t *testing.T) (leader, follower *testServer) {
+	t.Helper()
+	leader, follower = pair(t)
+	follower.backend.store = newStore() // it has applied nothing yet
+	follower.backend.barrier = func(context.Context) error {
+		return errors.Join(errors.New("the disk is full"), job.ErrNotLeader)
+	}
+	return leader, follower
+}
+
+func TestForwardRead(t *testing.T) {
+	t.Parallel()
+	leader, s := behind(t)
+	path := jobPath(leader.do("POST", "/jobs", tutorialJob).want(201))
+	run := leader.do("POST", path+"/run", "").want(202)["executionId"].(string)
+	for _, read := range []string{path, "/jobs?limit=1&consistency=linearizable", path + "/executions", "/executions/" + run} {
+		a, want := s.do("GET", read, ""), leader.do("GET", read, "")
+		if a.want(200); a.body != want.body {
+			t.Errorf("%s: got  %s\nwant %s", read, a.body, want.body)
+		}
+		for name, want := range map[string]string{
+			"X-Cron-Node": "n2", "X-Cron-Applied-Index": "2", "ETag": want.header.Get("ETag"), "Content-Type": want.header.Get("Content-Type"),
+		} {
+			if got := a.header.Values(name); strings.Join(got, ";") != want {
+				t.Errorf("%s: %s: got %q, want %q", read, name, got, want)
+			}
+		}
+	}
+	head := s.do("HEAD", path, "")
+	if head.status != 200 || head.body != "" || head.header.Get("ETag") != `"1"` {
+		t.Errorf("HEAD: status %d, headers %v, body %q", head.status, head.header, head.body)
+	}
+	missing := s.do("GET", "/jobs/job_0000000000000001", "")
+	missing.problem(404, "not_found")
+	if got := missing.header.Get("X-Cron-Applied-Index"); got != "2" {
+		t.Errorf("it is missing at index %s, want 2", got)
+	}
+}
+
+func TestForwardRead_StaleStaysHere(t *testing.T) {
+	t.Parallel()
+	leader, s := behind(t)
+	path := jobPath(leader.do("POST", "/jobs", tutorialJob).want(201))
+	s.do("GET", path, "").want(200)
+	s.do("GET", path+"?consistency=stale", "").problem(404, "not_found")
+	s.do("GET", "/jobs?consistency=soon", "").problem(400, "validation_error")
+	s.do("GET", "/cluster", "").want(200)
+}
+
+// A node's own state is of no use from another one.
+func TestForwardRead_OnlyForAReadPoint(t *testing.T) {
+	t.Parallel()
+	_, s := pair(t)
+	s.backend.get = func(context.Context) (job.Job, error) { return job.Job{}, job.ErrNotLeader }
+	s.backend.forward = func(context.Context, []byte) ([]byte, error) {
+		t.Error("forwarded")
+		return nil, job.ErrNotLeader
+	}
+	s.do("GET", "/jobs/job_0000000000000001", "").problem(503, "no_leader")
+}
+
+func TestForwardRead_Fails(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		answer string
+		err    error
+	}{
+		"not reached":          {"", job.ErrNotLeader},
+		"broken connection":    {"", errors.New("read: connection reset by n1:8401")},
+		"unknown":              {"", job.ErrOutcomeUnknown},
+		"empty answer":         {"", nil},
+		"answer without index": {"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n\r\n{}", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, s := behind(t)
+			var calls atomic.Int32
+			s.backend.forward = func(context.Context, []byte) ([]byte, error) {
+				calls.Add(1)
+				return []byte(tt.answer), tt.err
+			}
+			a := s.do("GET", "/jobs", "")
+			if p := a.problem(503, "no_leader"); p.Detail != job.ErrNotLeader.Msg || strings.Contains(a.body, "8401") {
+				t.Errorf("got %s", a.body)
+			}
+			if got := calls.Load(); got != 1 {
+				t.Errorf("forwarded %d times", got)
+			}
+			if a.header.Get("X-Cron-Applied-Index") != "0" || a.header.Get("Retry-After") != "1" {
+				t.Errorf("headers %v", a.header)
+			}
+			if logs := s.logs.String(); logs != "" {
+				t.Errorf("logged %s", logs)
+			}
+		})
+	}
+}
+
+func TestForwardRead_Once(t *testing.T) {
+	t.Parallel()
+	_, n1 := behind(t)
+	n1.backend.forward = func(context.Context, []byte) ([]byte, error) {
+		t.Error("a forwarded read was forwarded")
+		return nil, job.ErrNotLeader
+	}
+	_, n2 := behind(t)
+	n2.backend.forward = n1.ServeForwarded
+	n2.do("GET", "/jobs", "").problem(503, "no_leader")
+}
+
+func TestForwardRead_OutOfTime(t *testing.T) {
+	t.Parallel()
+	b := &backend{store: newStore(), follower: true, barrier: func(ctx context.Context) error {
+		<-ctx.Done()
+		return fmt.Errorf("%w (this node lags behind: %w)", job.ErrNotLeader, ctx.Err())
+	}}
+	b.forward = func(context.Context, []byte) ([]byte, error) {
+		t.Error("forwarded when there was no time left")
+		return nil, job.ErrNotLeader
+	}
+	s := start(t, "n2", b, func(c *Config) { c.RequestTimeout = 20 * time.Millisecond })
+	s.do("GET", "/jobs", "").problem(503, "no_leader")
+}
+
+func TestOutcomeUnknown_Advice(t *testing.T) {
+	t.Parallel()
+	leader, s := pair(t)
+	leader.create = func(context.Context, job.Spec) (job.Job, error) { return job.Job{}, job.ErrOutcomeUnknown }
+	for _, from := range []*testServer{leader, s} {
+		p := from.do("POST", "/jobs", tutorialJob).problem(503, "outcome_unknown")
+		if strings.Count(p.Detail, "Idempotency-Key") != 1 || strings.Count(p.Detail, "If-Match") != 1 {
+			t.Errorf("got %q", p.Detail)
+		}
+	}
 }

@@ -18,23 +18,23 @@ var errNoVersionMatches = job.Errorf(job.CodePreconditionFailed, "If-Match names
 // parseIfMatch returns the versions that a change may replace, one of them
 // anyVersion if there is no condition. None is left if the tags are well formed but
 // are no versions.
-func parseIfMatch(value string) ([]uint64, error) {
-	value = strings.TrimSpace(value)
+func parseIfMatch(lines []string) ([]uint64, error) {
+	value := strings.TrimSpace(strings.Join(lines, ","))
 	if value == "" || value == "*" {
 		return []uint64{anyVersion}, nil
 	}
 	tags := strings.Split(value, ",")
 	if len(tags) > maxIfMatch {
-		return nil, ifMatchError("has more than %d tags", maxIfMatch)
+		return nil, headerError(headerIfMatch, "has more than %d tags", maxIfMatch)
 	}
 	var versions []uint64
 	for _, tag := range tags {
 		tag = strings.TrimSpace(tag)
 		if strings.HasPrefix(tag, "W/") {
-			return nil, ifMatchError("must not have a weak tag (W/); send the ETag as it was given")
+			return nil, headerError(headerIfMatch, "must not have a weak tag (W/); send the ETag as it was given")
 		}
 		if !isQuoted(tag) {
-			return nil, ifMatchError(`must be * or the ETag of the job, in quotes, for example "3"`)
+			return nil, headerError(headerIfMatch, `must be * or the ETag of the job, in quotes, for example "3"`)
 		}
 		if v, ok := version(tag[1 : len(tag)-1]); ok {
 			versions = append(versions, v)
@@ -51,12 +51,6 @@ func isQuoted(tag string) bool {
 func version(s string) (uint64, bool) {
 	v, err := strconv.ParseUint(s, 10, 64)
 	return v, err == nil && v > 0 && strconv.FormatUint(v, 10) == s
-}
-
-func ifMatchError(format string, args ...any) error {
-	e := job.Errorf(job.CodeValidation, "the header If-Match "+format, args...)
-	e.Fields = []job.FieldError{{Field: headerIfMatch, Msg: strings.TrimPrefix(e.Msg, "the header If-Match ")}}
-	return e
 }
 
 // withVersions tries change with each version until one matches. A try with a

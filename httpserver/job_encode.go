@@ -34,6 +34,9 @@ func encodeJob(j job.Job) api.Job {
 		RetryBackoff:         string(j.Backoff),
 		RetryMaxDelaySeconds: seconds(j.RetryMaxDelay),
 		OverlapPolicy:        string(j.Overlap),
+		MisfirePolicy:        string(j.Misfire),
+		CatchupWindowSeconds: seconds(j.CatchupWindow),
+		DeliveryGuarantee:    string(j.Guarantee),
 
 		Version:             j.Version,
 		CreatedAt:           api.Time{Time: j.CreatedAt},

@@ -43,6 +43,9 @@ var jobFields = map[string]jobField{
 	"retryBackoff":         text(func(s *job.Spec) *job.Backoff { return &s.Backoff }),
 	"retryMaxDelaySeconds": duration(func(s *job.Spec) *time.Duration { return &s.RetryMaxDelay }),
 	fieldOverlap:           text(func(s *job.Spec) *job.OverlapPolicy { return &s.Overlap }),
+	"misfirePolicy":        text(func(s *job.Spec) *job.MisfirePolicy { return &s.Misfire }),
+	"catchupWindowSeconds": duration(func(s *job.Spec) *time.Duration { return &s.CatchupWindow }),
+	"deliveryGuarantee":    text(func(s *job.Spec) *job.Guarantee { return &s.Guarantee }),
 }
 
 // The fields that some rule here names.

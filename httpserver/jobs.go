@@ -19,10 +19,12 @@ func (s *Server) createJob(ctx context.Context, c *call) (*response, error) {
 	if err := s.decodeNew(c, &spec); err != nil {
 		return nil, err
 	}
-	j, err := s.config.Jobs.Create(ctx, c.key, spec)
-	if err != nil {
-		return nil, err
-	}
+	return writeOnce(c, createdJob, func(once *job.Idempotent[job.Job]) (job.Job, []byte, error) {
+		return s.config.Jobs.Create(ctx, c.key, spec, once)
+	})
+}
+
+func createdJob(j job.Job) (*response, error) {
 	res, err := jobAnswer(http.StatusCreated, j)
 	if err != nil {
 		return nil, err
@@ -41,13 +43,18 @@ func (s *Server) decodeNew(c *call, spec *job.Spec) error {
 
 // decodeJob reads the body of a request that takes no parameters.
 func (c *call) decodeJob(creating bool) (*jobPatch, error) {
-	if err := parseQuery(c.query, nil).err(); err != nil {
-		return nil, err
-	}
-	if err := c.checkMedia(); err != nil {
+	if err := c.checkBodyOnly(); err != nil {
 		return nil, err
 	}
 	return decodeJobPatch(c.body, creating)
+}
+
+// checkBodyOnly refuses parameters, and a body that does not say it is JSON.
+func (c *call) checkBodyOnly() error {
+	if err := parseQuery(c.query, nil).err(); err != nil {
+		return err
+	}
+	return c.checkMedia()
 }
 
 // asError makes one error of the fields; nil if there are none.
@@ -104,7 +111,7 @@ func (s *Server) patchJob(ctx context.Context, c *call) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	versions, err := parseIfMatch(c.headerList(headerIfMatch))
+	versions, err := parseIfMatch(c.headerLines(headerIfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +136,7 @@ func (s *Server) deleteJob(ctx context.Context, c *call) (*response, error) {
 	if err := parseQuery(c.query, nil).err(); err != nil {
 		return nil, err
 	}
-	versions, err := parseIfMatch(c.headerList(headerIfMatch))
+	versions, err := parseIfMatch(c.headerLines(headerIfMatch))
 	if err != nil {
 		return nil, err
 	}

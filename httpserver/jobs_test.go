@@ -15,7 +15,7 @@ import (
 func TestPatch_Merge(t *testing.T) {
 	t.Parallel()
 	s := startLeader(t)
-	interval := `{"name":"n","intervalSeconds":60,"targetUrl":"http://t.test/","timeoutSeconds":5,"retries":3,"successStatuses":["204"],"body":"x","description":"d"}`
+	interval := `{"name":"n","intervalSeconds":60,"targetUrl":"http://t.test/","misfirePolicy":"SKIP","catchupWindowSeconds":60,"deliveryGuarantee":"AT_MOST_ONCE","timeoutSeconds":5,"retries":3,"successStatuses":["204"],"body":"x","description":"d"}`
 	tests := map[string]struct {
 		patch string
 		want  map[string]any
@@ -34,6 +34,14 @@ func TestPatch_Merge(t *testing.T) {
 		"flags":               {`{"signPayloads":true,"followRedirects":true}`, map[string]any{"signPayloads": true, "followRedirects": true}},
 		"backoff":             {`{"retryBackoff":"EXPONENTIAL","retryMaxDelaySeconds":60,"retryDelaySeconds":1}`, map[string]any{"retryBackoff": "EXPONENTIAL", "retryMaxDelaySeconds": 60.0, "retryDelaySeconds": 1.0}},
 		"capture":             {`{"captureResponse":"ALWAYS"}`, map[string]any{"captureResponse": "ALWAYS"}},
+		"failures": {
+			`{"misfirePolicy":"FIRE_ALL","catchupWindowSeconds":0,"deliveryGuarantee":"AT_MOST_ONCE","overlapPolicy":"BUFFER_ONE"}`,
+			map[string]any{"misfirePolicy": "FIRE_ALL", "catchupWindowSeconds": 0.0, "deliveryGuarantee": "AT_MOST_ONCE", "overlapPolicy": "BUFFER_ONE"},
+		},
+		"failures, null": {
+			`{"misfirePolicy":null,"catchupWindowSeconds":null,"deliveryGuarantee":null}`,
+			map[string]any{"misfirePolicy": "FIRE_ONCE", "catchupWindowSeconds": 21600.0, "deliveryGuarantee": "AT_LEAST_ONCE"},
+		},
 	}
 	for name, tt := range tests {
 		path := jobPath(s.do("POST", "/jobs", interval).want(201))
@@ -94,7 +102,7 @@ func TestCreate_Defaults(t *testing.T) {
 	minimal := `{"name":"n","intervalSeconds":60,"targetUrl":"http://t.test/"`
 	s.do("POST", "/jobs", minimal+"}").want(201)
 	first := s.jobs[s.lastID].Spec
-	s.do("POST", "/jobs", minimal+`,"timezone":null,"state":null,"headers":null,"body":null,"retries":null,"cronExpression":null,"signPayloads":null,"overlapPolicy":null,"description":null}`).want(201)
+	s.do("POST", "/jobs", minimal+`,"timezone":null,"state":null,"headers":null,"body":null,"retries":null,"cronExpression":null,"signPayloads":null,"overlapPolicy":null,"description":null,"misfirePolicy":null,"catchupWindowSeconds":null,"deliveryGuarantee":null}`).want(201)
 	if got := s.jobs[s.lastID].Spec; !reflect.DeepEqual(got, first) {
 		t.Errorf("null is not the default: %+v, %+v", got, first)
 	}

@@ -13,6 +13,8 @@ func TestMalformed(t *testing.T) {
 	t.Parallel()
 	s := startLeader(t)
 	existing := jobPath(s.do("POST", "/jobs", tutorialJob).want(201))
+	running := "/executions/" + s.do("POST", existing+"/run", "").want(202)["executionId"].(string)
+	const transfer = "/cluster/transfer-leadership"
 	before := s.writes()
 	ok := func(extra string) string {
 		return `{"name":"n","intervalSeconds":60,"targetUrl":"http://target.test/"` + extra + `}`
@@ -62,11 +64,19 @@ func TestMalformed(t *testing.T) {
 		// Types and names of fields.
 		{"unknown field", "POST", "/jobs", ok(`,"colour":"red"`), nil, 400, "validation_error", []string{"colour"}},
 		{"wrong case", "POST", "/jobs", ok(`,"Retries":1`), nil, 400, "validation_error", []string{"Retries"}},
+		{"misfire number", "POST", "/jobs", ok(`,"misfirePolicy":1`), nil, 400, "validation_error", []string{"misfirePolicy"}},
+		{"misfire unknown", "POST", "/jobs", ok(`,"misfirePolicy":"fire_once"`), nil, 400, "validation_error", []string{"misfirePolicy"}},
+		{"window string", "POST", "/jobs", ok(`,"catchupWindowSeconds":"60"`), nil, 400, "validation_error", []string{"catchupWindowSeconds"}},
+		{"window negative", "POST", "/jobs", ok(`,"catchupWindowSeconds":-1`), nil, 400, "validation_error", []string{"catchupWindowSeconds"}},
+		{"window beyond", "POST", "/jobs", ok(`,"catchupWindowSeconds":31536001`), nil, 400, "validation_error", []string{"catchupWindowSeconds"}},
+		{"guarantee unknown", "PATCH", existing, `{"deliveryGuarantee":"EXACTLY_ONCE"}`, nil, 400, "validation_error", []string{"deliveryGuarantee"}},
+		{"guarantee empty", "PATCH", existing, `{"deliveryGuarantee":""}`, nil, 400, "validation_error", []string{"deliveryGuarantee"}},
 		{"later field", "POST", "/jobs", ok(`,"jitterSeconds":1`), nil, 400, "validation_error", []string{"jitterSeconds"}},
 		{"read only jobId", "POST", "/jobs", ok(`,"jobId":"job_0000000000000001"`), nil, 400, "validation_error", []string{"jobId"}},
 		{"read only counts", "PATCH", existing, `{"counts":{},"version":3,"nextRunAt":null}`, nil, 400, "validation_error", []string{"counts", "version", "nextRunAt"}},
 		{"name number", "POST", "/jobs", `{"name":7,"intervalSeconds":60,"targetUrl":"http://t.test/"}`, nil, 400, "validation_error", []string{"name"}},
 		{"name null", "POST", "/jobs", `{"name":null,"intervalSeconds":60,"targetUrl":"http://t.test/"}`, nil, 400, "validation_error", []string{"name"}},
+		{"name of two lines", "POST", "/jobs", `{"name":"a\nb","intervalSeconds":60,"targetUrl":"http://t.test/"}`, nil, 400, "validation_error", []string{"name"}},
 		{"retries string", "POST", "/jobs", ok(`,"retries":"x"`), nil, 400, "validation_error", []string{"retries"}},
 		{"retries fraction", "POST", "/jobs", ok(`,"retries":1.5`), nil, 400, "validation_error", []string{"retries"}},
 		{"retries exponent", "POST", "/jobs", ok(`,"retries":1e1`), nil, 400, "validation_error", []string{"retries"}},
@@ -88,6 +98,30 @@ func TestMalformed(t *testing.T) {
 		{"run: unknown field", "POST", existing + "/run", `{"now":true}`, nil, 400, "validation_error", []string{"now"}},
 		{"run: unknown policy", "POST", existing + "/run", `{"overlapPolicy":"QUEUE"}`, nil, 400, "validation_error", []string{"overlapPolicy"}},
 		{"run: empty policy", "POST", existing + "/run", `{"overlapPolicy":""}`, nil, 400, "validation_error", []string{"overlapPolicy"}},
+		{"cancel: unknown field", "POST", running + "/cancel", `{"reason":"x","force":true}`, nil, 400, "validation_error", []string{"reason", "force"}},
+		{"cancel: no JSON", "POST", running + "/cancel", "now", nil, 400, "malformed_json", nil},
+		{"cancel: array", "POST", running + "/cancel", "[]", nil, 400, "malformed_json", nil},
+		{"cancel: form", "POST", running + "/cancel", "force=true", form, 415, "unsupported_media_type", nil},
+		{"cancel: parameter", "POST", running + "/cancel?force=true", "", nil, 400, "validation_error", []string{"force"}},
+		{"cancel: GET", "GET", running + "/cancel", "", nil, 405, "method_not_allowed", nil},
+		{"cancel: no shape", "POST", "/executions/ex_001/cancel", "", nil, 404, "not_found", nil},
+		{"cancel: no such execution", "POST", "/executions/ex_00000000000000010000000000000001/cancel", "", nil, 404, "not_found", nil},
+		{"cancel: key of another namespace", "POST", running + "/cancel", "", []string{"X-API-KEY", teamKey}, 404, "not_found", nil},
+		{"transfer: unknown field", "POST", transfer, `{"node":"n2"}`, nil, 400, "validation_error", []string{"node"}},
+		{"transfer: number", "POST", transfer, `{"nodeId":2}`, nil, 400, "validation_error", []string{"nodeId"}},
+		{"transfer: empty", "POST", transfer, `{"nodeId":""}`, nil, 400, "validation_error", []string{"nodeId"}},
+		{"transfer: no JSON", "POST", transfer, "n2", nil, 400, "malformed_json", nil},
+		{"transfer: form", "POST", transfer, "nodeId=n2", form, 415, "unsupported_media_type", nil},
+		{"transfer: parameter", "POST", transfer + "?to=n2", "", nil, 400, "validation_error", []string{"to"}},
+		{"transfer: no such node", "POST", transfer, `{"nodeId":"n9"}`, nil, 404, "not_found", nil},
+		{"transfer: GET", "GET", transfer, "", nil, 405, "method_not_allowed", nil},
+		{"remove: parameter", "DELETE", "/cluster/nodes/n2?force=true", "", nil, 400, "validation_error", []string{"force"}},
+		{"remove: no such node", "DELETE", "/cluster/nodes/n9", "", nil, 404, "not_found", nil},
+		{"remove: no name", "DELETE", "/cluster/nodes/", "", nil, 404, "not_found", nil},
+		{"remove: the leader", "DELETE", "/cluster/nodes/n1", "", nil, 409, "conflict", nil},
+		{"remove: POST", "POST", "/cluster/nodes/n2", "{}", nil, 405, "method_not_allowed", nil},
+		{"transfer: no admin", "POST", transfer, "", []string{"X-API-KEY", teamKey}, 403, "forbidden", nil},
+		{"remove: no admin", "DELETE", "/cluster/nodes/n2", "", []string{"X-API-KEY", teamKey}, 403, "forbidden", nil},
 		{"run: policy number", "POST", existing + "/run", `{"overlapPolicy":1}`, nil, 400, "validation_error", []string{"overlapPolicy"}},
 
 		// Rules.
@@ -162,6 +196,12 @@ func TestMalformed(t *testing.T) {
 		{"other version", "PATCH", existing, `{"name":"m"}`, []string{"If-Match", `"2"`}, 412, "precondition_failed", nil},
 		{"version zero", "DELETE", existing, "", []string{"If-Match", `"0"`}, 412, "precondition_failed", nil},
 		{"no version", "DELETE", existing, "", []string{"If-Match", `"abc", "01"`}, 412, "precondition_failed", nil},
+
+		{"repetition key empty", "POST", "/jobs", ok(""), []string{"Idempotency-Key", " "}, 400, "validation_error", []string{"Idempotency-Key"}},
+		{"repetition key with a blank", "POST", "/jobs", ok(""), []string{"Idempotency-Key", "a b"}, 400, "validation_error", []string{"Idempotency-Key"}},
+		{"repetition key with a tab", "POST", existing + "/run", "", []string{"Idempotency-Key", "a\tb"}, 400, "validation_error", []string{"Idempotency-Key"}},
+		{"repetition key not ASCII", "POST", running + "/cancel", "", []string{"Idempotency-Key", "schlüssel"}, 400, "validation_error", []string{"Idempotency-Key"}},
+		{"repetition key too long", "POST", "/jobs", ok(""), []string{"Idempotency-Key", strings.Repeat("k", maxOnceKey+1)}, 400, "validation_error", []string{"Idempotency-Key"}},
 
 		// Keys.
 		{"no key", "POST", "/jobs", ok(""), []string{"X-API-KEY", ""}, 401, "unauthorized", nil},

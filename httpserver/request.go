@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/textproto"
 	"net/url"
@@ -19,6 +20,8 @@ const (
 	headerAppliedIndex = "X-Cron-Applied-Index"
 	headerRequestID    = "X-Request-Id"
 	headerIfMatch      = "If-Match"
+	headerOnce         = "Idempotency-Key"
+	headerReplayed     = "Idempotency-Replayed"
 	headerETag         = "ETag"
 	headerLocation     = "Location"
 	headerRetryAfter   = "Retry-After"
@@ -75,15 +78,23 @@ func (r *request) header(name string) string {
 	return ""
 }
 
-// headerList joins all values of a header that may come in several lines.
-func (r *request) headerList(name string) string {
+// headerLines are the values of all lines of a header.
+func (r *request) headerLines(name string) []string {
 	var values []string
 	for _, h := range r.headers {
 		if strings.EqualFold(h.name, name) {
 			values = append(values, h.value)
 		}
 	}
-	return strings.Join(values, ",")
+	return values
+}
+
+// headerError is for a header whose value breaks a rule.
+func headerError(name, format string, args ...any) error {
+	rule := fmt.Sprintf(format, args...)
+	e := job.Errorf(job.CodeValidation, "the header %s %s", name, rule)
+	e.Fields = []job.FieldError{{Field: name, Msg: rule}}
+	return e
 }
 
 // mediaTypes that a body may have.

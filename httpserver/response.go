@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -57,6 +58,16 @@ func (r *response) with(name, value string) *response {
 	return r
 }
 
+// header is the value that with has set; empty if there is none.
+func (r *response) header(name string) string {
+	for _, h := range r.headers {
+		if strings.EqualFold(h.name, name) {
+			return h.value
+		}
+	}
+	return ""
+}
+
 // encodeJSON leaves <, > and & readable: nobody puts an answer into HTML unescaped.
 func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
@@ -77,7 +88,7 @@ func problem(e *job.Error, requestID string) *response {
 func problemWithStatus(status int, e *job.Error, requestID string) *response {
 	p := api.Problem{
 		Type: problemType(e.Code), Title: outcomeOf(e.Code).title, Status: status,
-		Detail: e.Msg, Code: string(e.Code), RequestID: requestID,
+		Detail: e.Msg + outcomeOf(e.Code).advice, Code: string(e.Code), RequestID: requestID,
 	}
 	for _, f := range e.Fields {
 		p.Errors = append(p.Errors, api.FieldError{Field: f.Field, Message: f.Msg})
@@ -87,16 +98,13 @@ func problemWithStatus(status int, e *job.Error, requestID string) *response {
 		return plain(http.StatusInternalServerError, internalDetail)
 	}
 	r := &response{status: status, contentType: contentProblem, body: body}
-	if retryable(e.Code) {
-		r.with(headerRetryAfter, retryAfterSeconds)
+	if seconds := outcomeOf(e.Code).retryAfter; seconds != "" {
+		r.with(headerRetryAfter, seconds)
 	}
 	return r
 }
 
-const (
-	internalDetail    = "internal error"
-	retryAfterSeconds = "1"
-)
+const internalDetail = "internal error"
 
 // writeTo fills what fasthttp sends.
 func (r *response) writeTo(out *fasthttp.Response) {

@@ -34,6 +34,8 @@ type endpoint struct {
 	serve func(ctx context.Context, c *call) (*response, error)
 	// write marks what only the leader can do: it is forwarded if this node is not.
 	write bool
+	// admin marks what needs the role ADMIN.
+	admin bool
 }
 
 // route is a path pattern with at most one open part, and its methods.
@@ -67,11 +69,20 @@ func (s *Server) routes() []route {
 		newRoute("/executions/{id}", map[string]endpoint{
 			http.MethodGet: {serve: s.getExecution},
 		}),
+		newRoute("/executions/{id}/cancel", map[string]endpoint{
+			http.MethodPost: {serve: s.cancelExecution, write: true},
+		}),
 		newRoute("/cluster", map[string]endpoint{
 			http.MethodGet: {serve: s.getCluster},
 		}),
 		newRoute("/cluster/state-hash", map[string]endpoint{
 			http.MethodGet: {serve: s.getStateHash},
+		}),
+		newRoute("/cluster/transfer-leadership", map[string]endpoint{
+			http.MethodPost: {serve: s.transferLeadership, write: true, admin: true},
+		}),
+		newRoute("/cluster/nodes/{id}", map[string]endpoint{
+			http.MethodDelete: {serve: s.removeNode, write: true, admin: true},
 		}),
 	}
 }

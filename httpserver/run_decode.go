@@ -1,18 +1,11 @@
 package httpserver
 
-import (
-	"bytes"
-
-	"github.com/cronraft/cronraft/internal/job"
-)
+import "github.com/cronraft/cronraft/internal/job"
 
 // decodeRun reads the body of a manual run, which may be empty: the overlap policy
 // that replaces the job's, or empty to keep it.
 func decodeRun(body []byte) (job.OverlapPolicy, error) {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return "", nil
-	}
-	members, err := parseObject(body)
+	members, err := parseOptional(body)
 	if err != nil {
 		return "", err
 	}
@@ -36,4 +29,17 @@ func decodeRun(body []byte) (job.OverlapPolicy, error) {
 		return "", err
 	}
 	return spec.Overlap, nil
+}
+
+// decodeNothing reads a body that has nothing to say: none, or an empty object.
+func decodeNothing(body []byte) error {
+	members, err := parseOptional(body)
+	if err != nil {
+		return err
+	}
+	var errs []job.FieldError
+	for _, m := range members {
+		errs = addField(errs, clip(m.name), "is not a field here; the body must be empty")
+	}
+	return asError(errs)
 }

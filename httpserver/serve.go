@@ -3,6 +3,7 @@ package httpserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -77,20 +78,34 @@ func (s *Server) serveAPI(ctx context.Context, r *request, path []string) (*resp
 	if err != nil {
 		return s.failure(err, r, match.pattern).with(headerAllow, match.allow()), match.pattern
 	}
-	res, err := e.serve(ctx, &call{request: r, key: key, param: param})
-	if err != nil {
-		res = s.recoverWrite(ctx, e, err, r, match.pattern)
+	res := s.serveEndpoint(ctx, e, &call{request: r, key: key, param: param}, match.pattern)
+	if res.header(headerAppliedIndex) == "" {
+		res.with(headerAppliedIndex, strconv.FormatUint(s.config.Consistency.Applied(), 10))
 	}
-	index := strconv.FormatUint(s.config.Consistency.Applied(), 10)
-	return res.with(headerAppliedIndex, index), match.pattern
+	return res, match.pattern
 }
 
-// recoverWrite decides what an error of an endpoint means: a write that this node
-// may not do goes to the leader, one that ran out of time has an unknown outcome.
-func (s *Server) recoverWrite(ctx context.Context, e endpoint, err error, r *request, route string) *response {
+// serveEndpoint answers a request that has found its endpoint.
+func (s *Server) serveEndpoint(ctx context.Context, e endpoint, c *call, route string) *response {
+	if err := c.checkRole(e); err != nil {
+		return s.failure(err, c.request, route)
+	}
+	res, err := e.serve(ctx, c)
+	if err != nil {
+		return s.onError(ctx, e, err, c.request, route)
+	}
+	return res
+}
+
+// onError decides what an error of an endpoint means: a write that this node may
+// not do goes to the leader, and so does a read that it cannot confirm; a write
+// that ran out of time has an unknown outcome.
+func (s *Server) onError(ctx context.Context, e endpoint, err error, r *request, route string) *response {
 	switch late := isContextError(err); {
 	case e.write && errors.Is(err, job.ErrNotLeader) && !r.forwarded:
 		return s.forward(ctx, r, route)
+	case errors.Is(err, errNoReadPoint) && !r.forwarded && ctx.Err() == nil:
+		return s.forwardRead(ctx, r, route, err)
 	case e.write && late:
 		err = job.ErrOutcomeUnknown
 	case late:
@@ -131,11 +146,19 @@ func (s *Server) authenticate(ctx context.Context, r *request) (job.APIKey, erro
 	return found, err
 }
 
+// errNoReadPoint marks the error of a read that this node cannot confirm, and
+// another one may.
+var errNoReadPoint = errors.New("no read point at this node")
+
 // read begins a read: it checks the parameters and waits for the read point.
 func (s *Server) read(ctx context.Context, q *query) error {
 	stale := q.stale()
 	if err := q.err(); err != nil || stale {
 		return err
 	}
-	return s.config.Consistency.Barrier(ctx)
+	err := s.config.Consistency.Barrier(ctx)
+	if errors.Is(err, job.ErrNotLeader) {
+		return fmt.Errorf("%w: %w", errNoReadPoint, err)
+	}
+	return err
 }

@@ -18,6 +18,7 @@ import (
 func TestPages_NeedNoKey(t *testing.T) {
 	t.Parallel()
 	s := startLeader(t)
+	s.doPath("GET", "/", "") // something to count
 	for path, want := range map[string]string{"/healthz": "ok", "/readyz": "ok", "/metrics": metricRequests, "/": "<!doctype html>"} {
 		a := s.doPath("GET", path, "", "X-API-KEY", "")
 		if a.status != 200 || !strings.Contains(a.body, want) || a.header.Get("X-Cron-Node") != "n1" {
@@ -164,15 +165,33 @@ func TestOutcomes_Complete(t *testing.T) {
 	want := map[job.Code]int{
 		job.CodeValidation: 400, job.CodeMalformedJSON: 400, job.CodeUnauthorized: 401, job.CodeForbidden: 403, job.CodeNotFound: 404,
 		job.CodeMethodNotAllowed: 405, job.CodeConflict: 409, job.CodeOverlap: 409, job.CodePreconditionFailed: 412,
-		job.CodePayloadTooLarge: 413, job.CodeUnsupportedMedia: 415, job.CodeInternal: 500, job.CodeNoLeader: 503, job.CodeOutcomeUnknown: 503,
+		job.CodePayloadTooLarge: 413, job.CodeUnsupportedMedia: 415, job.CodeIdempotencyMismatch: 422, job.CodeInternal: 500,
+		job.CodeNoLeader: 503, job.CodeOutcomeUnknown: 503, job.CodeDiskFull: 503,
 	}
 	for code, status := range want {
-		if got := outcomeOf(code); got.status != status || got.title == "" {
+		got := outcomeOf(code)
+		if got.status != status || got.title == "" {
 			t.Errorf("%s: %+v, want status %d", code, got, status)
+		}
+		if retry := got.retryAfter != ""; retry != (status == 503) {
+			t.Errorf("%s: Retry-After %q with status %d", code, got.retryAfter, status)
 		}
 	}
 	if len(outcomes) != len(want) {
 		t.Errorf("the table has %d codes, want %d", len(outcomes), len(want))
+	}
+}
+
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	full := job.Errorf(job.CodeDiskFull, "the disk of n1 is full; make room, it goes on by itself")
+	leader := start(t, "n1", &backend{store: newStore(), create: func(context.Context, job.Spec) (job.Job, error) { return job.Job{}, full }})
+	follower := start(t, "n2", &backend{store: leader.store, follower: true, forward: leader.ServeForwarded})
+	for _, s := range []*testServer{leader, follower} {
+		a := s.do("POST", "/jobs", tutorialJob)
+		if p := a.problem(503, "disk_full"); p.Detail != full.Msg || a.header.Get("Retry-After") != retryLater {
+			t.Errorf("Retry-After %q: %s", a.header.Get("Retry-After"), a.body)
+		}
 	}
 }
 

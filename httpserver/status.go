@@ -11,24 +11,39 @@ import (
 type outcome struct {
 	status int
 	title  string
+	// retryAfter is in seconds, for what may succeed by itself later.
+	retryAfter string
+	// advice goes after the detail.
+	advice string
 }
+
+// The pauses before another try: leaders come back in a moment, room on a disk
+// does not.
+const (
+	retrySoon  = "1"
+	retryLater = "30"
+)
+
+const safeRepetition = "; a POST with an " + headerOnce + ", and a PATCH or DELETE with " + headerIfMatch + ", may be sent again as it is"
 
 // outcomes is the one table from error code to HTTP status.
 var outcomes = map[job.Code]outcome{
-	job.CodeValidation:         {http.StatusBadRequest, "The request is invalid"},
-	job.CodeMalformedJSON:      {http.StatusBadRequest, "The body is not valid JSON"},
-	job.CodeUnauthorized:       {http.StatusUnauthorized, "No valid API key"},
-	job.CodeForbidden:          {http.StatusForbidden, "Not allowed"},
-	job.CodeNotFound:           {http.StatusNotFound, "Not found"},
-	job.CodeMethodNotAllowed:   {http.StatusMethodNotAllowed, "Method not allowed"},
-	job.CodeConflict:           {http.StatusConflict, "Conflict"},
-	job.CodeOverlap:            {http.StatusConflict, "An execution is running"},
-	job.CodePreconditionFailed: {http.StatusPreconditionFailed, "The version has changed"},
-	job.CodePayloadTooLarge:    {http.StatusRequestEntityTooLarge, "The request is too large"},
-	job.CodeUnsupportedMedia:   {http.StatusUnsupportedMediaType, "Unsupported media type"},
-	job.CodeInternal:           {http.StatusInternalServerError, "Internal error"},
-	job.CodeNoLeader:           {http.StatusServiceUnavailable, "No leader"},
-	job.CodeOutcomeUnknown:     {http.StatusServiceUnavailable, "Outcome unknown"},
+	job.CodeValidation:          {status: http.StatusBadRequest, title: "The request is invalid"},
+	job.CodeMalformedJSON:       {status: http.StatusBadRequest, title: "The body is not valid JSON"},
+	job.CodeUnauthorized:        {status: http.StatusUnauthorized, title: "No valid API key"},
+	job.CodeForbidden:           {status: http.StatusForbidden, title: "Not allowed"},
+	job.CodeNotFound:            {status: http.StatusNotFound, title: "Not found"},
+	job.CodeMethodNotAllowed:    {status: http.StatusMethodNotAllowed, title: "Method not allowed"},
+	job.CodeConflict:            {status: http.StatusConflict, title: "Conflict"},
+	job.CodeOverlap:             {status: http.StatusConflict, title: "An execution is running"},
+	job.CodePreconditionFailed:  {status: http.StatusPreconditionFailed, title: "The version has changed"},
+	job.CodePayloadTooLarge:     {status: http.StatusRequestEntityTooLarge, title: "The request is too large"},
+	job.CodeUnsupportedMedia:    {status: http.StatusUnsupportedMediaType, title: "Unsupported media type"},
+	job.CodeIdempotencyMismatch: {status: http.StatusUnprocessableEntity, title: "The key belongs to another request"},
+	job.CodeInternal:            {status: http.StatusInternalServerError, title: "Internal error"},
+	job.CodeNoLeader:            {status: http.StatusServiceUnavailable, title: "No leader", retryAfter: retrySoon},
+	job.CodeOutcomeUnknown:      {status: http.StatusServiceUnavailable, title: "Outcome unknown", retryAfter: retrySoon, advice: safeRepetition},
+	job.CodeDiskFull:            {status: http.StatusServiceUnavailable, title: "The disk is full", retryAfter: retryLater},
 }
 
 // outcomeOf is how c is shown; a code that the table lacks is an internal error.
@@ -43,6 +58,3 @@ func outcomeOf(c job.Code) outcome {
 func problemType(c job.Code) string {
 	return "/problems/" + strings.ReplaceAll(string(c), "_", "-")
 }
-
-// retryable reports whether the same request may succeed a moment later.
-func retryable(c job.Code) bool { return outcomeOf(c).status == http.StatusServiceUnavailable }

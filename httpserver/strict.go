@@ -68,8 +68,18 @@ func parseObject(doc []byte) (object, error) {
 	return o, nil
 }
 
+// parseOptional is parseObject for a body that may be left out.
+func parseOptional(doc []byte) (object, error) {
+	if isBlank(doc) {
+		return object{}, nil
+	}
+	return parseObject(doc)
+}
+
+func isBlank(doc []byte) bool { return len(bytes.TrimSpace(doc)) == 0 }
+
 func checkSyntax(doc []byte) error {
-	if len(bytes.TrimSpace(doc)) == 0 {
+	if isBlank(doc) {
 		return malformed("the body is empty; a JSON object is required")
 	}
 	if !utf8.Valid(doc) {

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func TestTutorial_Create(t *testing.T) {
 		"timeoutSeconds": 30.0, "successStatuses": []any{"2XX"}, "followRedirects": false, "signPayloads": false,
 		"captureResponse": "ON_FAILURE", "retries": 0.0, "retryDelaySeconds": 10.0, "retryBackoff": "FIXED",
 		"retryMaxDelaySeconds": 3600.0, "overlapPolicy": "SKIP",
+		"misfirePolicy": "FIRE_ONCE", "catchupWindowSeconds": 21600.0, "deliveryGuarantee": "AT_LEAST_ONCE",
 		"version": 1.0, "createdAt": "2026-03-26T16:12:30Z", "updatedAt": "2026-03-26T16:12:30Z",
 		"nextRunAt": "2026-03-26T16:15:00Z", "lastRunAt": nil, "lastResult": nil, "consecutiveFailures": 0.0, "runningCount": 0.0,
 		"counts": map[string]any{"success": 0.0, "failed": 0.0, "skipped": 0.0, "missed": 0.0, "cancelled": 0.0},
@@ -126,6 +128,10 @@ func TestTutorial_Run(t *testing.T) {
 	s.do("POST", path+"/run", `{"overlapPolicy":"ALLOW"}`).want(202)
 	s.do("POST", path+"/run", `{"overlapPolicy":null}`).problem(409, "overlap")
 	s.do("POST", path+"/run", `{}`).problem(409, "overlap")
+	s.do("POST", path+"/run", `{"overlapPolicy":"BUFFER_ONE"}`).want(202)
+	if want := []job.OverlapPolicy{job.OverlapSkip, job.OverlapAllow, job.OverlapBufferOne}; !slices.Equal(s.overlaps, want) {
+		t.Errorf("ran with %q, want %q", s.overlaps, want)
+	}
 }
 
 func TestTutorial_PauseResumeDelete(t *testing.T) {
@@ -199,10 +205,16 @@ func TestCluster(t *testing.T) {
 	t.Parallel()
 	s := startLeader(t)
 	got := s.do("GET", "/cluster", "").want(200)
-	want := map[string]any{"nodeId": "n1", "leaderId": "n2", "term": 7.0, "nodes": []any{map[string]any{
-		"nodeId": "n1", "httpAddr": "127.0.0.1:8400", "peerAddr": "127.0.0.1:8401", "role": "FOLLOWER", "state": "ALIVE",
-		"appliedIndex": 41.0, "openAttempts": 2.0, "version": "1.0.0",
-	}}}
+	want := map[string]any{"nodeId": "n1", "leaderId": "n2", "term": 7.0, "nodes": []any{
+		map[string]any{
+			"nodeId": "n1", "httpAddr": "127.0.0.1:8400", "peerAddr": "127.0.0.1:8401", "role": "FOLLOWER", "state": "ALIVE",
+			"appliedIndex": 41.0, "openAttempts": 2.0, "version": "1.0.0", "clockSkewMs": -1501.0, "readOnly": true,
+		},
+		map[string]any{
+			"nodeId": "n2", "httpAddr": "", "peerAddr": "", "role": "LEADER", "state": "ALIVE",
+			"appliedIndex": 0.0, "openAttempts": 0.0, "version": "", "clockSkewMs": nil, "readOnly": false,
+		},
+	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

@@ -22,6 +22,9 @@ func (a assignments) Job(id job.ID) (job.Job, error) { return a.store.Job(id) }
 // Open is the open execution; false if it is over.
 func (a assignments) Open(id job.ExecutionID) (job.Open, bool) { return a.store.OpenExecution(id) }
 
+// OpenOf are the open executions of a job.
+func (a assignments) OpenOf(id job.ID) []job.Open { return a.store.OpenOf(id) }
+
 // Assignment is the current attempt of o, complete; [job.ErrNotFound] if its job
 // was deleted.
 func (a assignments) Assignment(o job.Open) (job.Assignment, error) {

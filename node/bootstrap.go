@@ -35,7 +35,10 @@ func (n *Node) bootstrap(ctx context.Context) error {
 			n.logger.Info("belongs to no cluster yet", "expect", n.cfg.BootstrapExpect, "candidates", names(n.candidates()))
 		}
 		if servers := n.founders(ctx); len(servers) > 0 {
-			err := n.raft.BootstrapCluster(raft.Configuration{Servers: servers}).Error()
+			if err := n.consensus.electing.admit(); err != nil {
+				return err
+			}
+			err := n.consensus.raft.BootstrapCluster(raft.Configuration{Servers: servers}).Error()
 			if err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
 				return fmt.Errorf("bootstrap: %w", err)
 			}
@@ -52,7 +55,7 @@ func (n *Node) bootstrap(ctx context.Context) error {
 
 // configured reports whether this node has ever been a member.
 func (n *Node) configured() bool {
-	future := n.raft.GetConfiguration()
+	future := n.consensus.raft.GetConfiguration()
 	return future.Error() == nil && len(future.Configuration().Servers) > 0
 }
 
@@ -106,9 +109,22 @@ func names(neighbours []neighbour) []string {
 func (n *Node) confirms(ctx context.Context, c neighbour, candidates []string) bool {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timing.Election)
 	defer cancel()
-	theirs, err := n.calls.Hello(ctx, c.PeerAddr, n.greeting())
+	theirs, err := n.links.calls.Hello(ctx, c.PeerAddr, n.greeting())
 	return err == nil && theirs.NodeID == c.ID && !theirs.HasState && theirs.Expect == n.cfg.BootstrapExpect &&
 		slices.Equal(theirs.Candidates, candidates)
+}
+
+// foundWith lets this node vote if the greeting is that of the founder of a cluster
+// that it founds with it: the question that [Node.confirms] asks. It comes before
+// the founder has made anything that could be forgotten.
+func (n *Node) foundWith(g transport.Greeting) error {
+	if g.HasState || g.Expect != n.cfg.BootstrapExpect || len(g.Candidates) != g.Expect || n.configured() {
+		return nil
+	}
+	if g.NodeID != g.Candidates[0] || !slices.Equal(names(n.candidates()), g.Candidates) {
+		return nil
+	}
+	return n.consensus.electing.admit()
 }
 
 func (n *Node) greeting() transport.Greeting {
@@ -116,7 +132,7 @@ func (n *Node) greeting() transport.Greeting {
 		Candidates: names(n.candidates()),
 		ClusterID:  n.store.ClusterID(), NodeID: n.cfg.ID, Incarnation: n.incarnation, HasState: n.configured(),
 		Expect: n.cfg.BootstrapExpect, PeerAddr: n.cfg.PeerAddr, HTTPAddr: n.cfg.HTTPAddr, Version: n.cfg.Version,
-		LogVersion:   logVersion,
+		LogVersion: logVersion, Term: n.consensus.raft.CurrentTerm(),
 		AppliedIndex: n.store.Applied(), OpenAttempts: n.executor.OpenCount(),
 	}
 }
@@ -148,29 +164,29 @@ func (n *Node) rejoin(ctx context.Context) error {
 }
 
 // isAlone reports whether no other node is seen, and this one should see some.
-func (n *Node) isAlone() bool { return len(n.gossip.neighbours()) < 2 && !n.draining.Load() }
+func (n *Node) isAlone() bool { return len(n.gossip.neighbours()) < 2 && !n.leaving.draining.Load() }
 
 // expectedNodes is how many nodes gossip should show: the members, or those
 // expected before there are any. A lone joiner expects at least one other.
 func (n *Node) expectedNodes() int {
 	expected := max(2, n.cfg.BootstrapExpect)
-	if future := n.raft.GetConfiguration(); future.Error() == nil {
+	if future := n.consensus.raft.GetConfiguration(); future.Error() == nil {
 		expected = max(expected, len(future.Configuration().Servers))
 	}
 	return expected
 }
 
-// showState keeps this node's card true: that it has state, and whose.
+// showState keeps this node's card true: that it has state, whose, and whether it
+// has room for more.
 func (n *Node) showState(ctx context.Context) error {
 	tick := time.NewTicker(bootstrapInterval)
 	defer tick.Stop()
 	for {
 		id := n.store.ClusterID()
 		has := n.configured()
-		n.gossip.show(func(c *card) { c.ClusterID, c.HasState = id, has })
-		if id != "" {
-			return nil
-		}
+		n.gossip.show(func(c *card) {
+			c.ClusterID, c.HasState, c.ReadOnly, c.Slow = id, has, n.disk.isLow(), n.disk.slow.Load()
+		})
 		select {
 		case <-ctx.Done():
 			return nil

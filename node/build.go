@@ -21,22 +21,26 @@ func (n *Node) buildExecutor() {
 		UserAgent:   "cronraft/" + n.cfg.Version,
 		DialContext: n.cfg.CallbackDial,
 		Allow:       n.cfg.CallbackAllow, Deny: n.cfg.CallbackDeny, OwnPorts: n.clusterPorts,
+		Now: n.now, Reached: n.reached,
 		Logger: n.cfg.Logger, Metrics: executor.NewMetrics(n.cfg.Registerer),
 	})
 }
 
 func (n *Node) buildLeadership() {
 	m := newMetrics(n.cfg.Registerer, n.store)
-	n.log = &submitter{raft: n.raft, commitSeconds: m.commitSeconds.Observe}
-	n.reads = newRounds(n.confirmIndex)
-	n.members = &membership{
-		raft: n.raft, gossip: n.gossip, clusterID: n.store.ClusterID, logger: n.logger, changed: make(chan struct{}, 1),
+	n.consensus.log = &submitter{
+		raft: n.consensus.raft, version: n.store.LogVersion, disk: n.disk, confirm: n.confirmOffice, commitSeconds: m.commitSeconds.Observe,
+	}
+	n.consensus.reads = newRounds(n.confirmIndex)
+	n.consensus.members = &membership{
+		raft: n.consensus.raft, log: n.consensus.log, store: n.store, disk: n.disk, gossip: n.gossip, self: n.cfg.ID,
+		dismiss: n.tellDismissed, handOver: n.handOver, now: n.instant, logger: n.logger, changed: make(chan struct{}, 1),
 	}
 	planning := scheduler.NewMetrics(n.cfg.Registerer)
-	n.terms = &leadership{
-		raft: n.raft, log: n.log, node: job.NodeRef{ID: n.cfg.ID, Incarnation: n.incarnation},
-		logger: n.logger, metrics: m, found: n.foundCluster,
-		members: n.members,
+	n.consensus.terms = &leadership{
+		raft: n.consensus.raft, log: n.consensus.log, node: job.NodeRef{ID: n.cfg.ID, Incarnation: n.incarnation},
+		logger: n.logger, metrics: m, found: n.foundCluster, patience: 4 * n.cfg.Timing.Election, now: n.now,
+		members: n.consensus.members,
 		newTerm: func(number uint64) (*scheduler.Term, func()) { return n.newTerm(number, planning) },
 	}
 }
@@ -46,11 +50,12 @@ func (n *Node) newTerm(number uint64, m *scheduler.Metrics) (*scheduler.Term, fu
 	feed := n.store.Watch()
 	t := scheduler.NewTerm(scheduler.Config{
 		Term: number, NodeID: n.cfg.ID,
-		Log: n.log.during(number), Agenda: n.store, Feed: feed,
+		Log: n.consensus.log.during(number), Agenda: n.store, Feed: feed,
 		Jobs: assignments{store: n.store, secret: n.cfg.Secret}, Peers: peers{n},
 		HistoryPerJob: n.cfg.History.PerJob, HistoryMaxAge: n.cfg.History.MaxAge,
 		NodeLostAfter: n.cfg.Timing.NodeLost,
-		Logger:        n.cfg.Logger, Metrics: m,
+		Now:           n.now, Reached: n.reached,
+		Logger: n.cfg.Logger, Metrics: m,
 	})
 	return t, feed.Close
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/cronraft/cronraft/internal/crashpoint"
 	"github.com/cronraft/cronraft/internal/secret"
 )
 
@@ -48,6 +49,9 @@ type Config struct {
 	OwnPorts        []string
 	StoreCacheBytes int64
 	Compaction      Compaction
+	// DiskReserve is the room, in bytes, below which the node takes no new entries;
+	// negative is none.
+	DiskReserve int64
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -66,6 +70,9 @@ type Timing struct {
 	Gossip time.Duration
 	// Rejoin is how often a node that sees too few others tries Join again.
 	Rejoin time.Duration
+	// DiskPatience is how long one write may take until the node gives up leadership;
+	// after six times that it stops.
+	DiskPatience time.Duration
 }
 
 // History bounds the execution records.
@@ -97,9 +104,16 @@ type Parts struct {
 	// PlainPeers turns mutual TLS off, for simulations.
 	PlainPeers bool
 	// Raft, in simulations, replaces the raft streams over the peer port.
-	Raft *raft.InmemTransport
+	Raft raftTransport
 	// Gossip is memberlist's network.
 	Gossip memberlist.Transport
+	// Room tells how many bytes are free on the disk; nil asks the machine's file
+	// system, and watches nothing if FS is another one.
+	Room func() (uint64, error)
+	// Now is the wall clock; nil is the machine's.
+	Now func() time.Time
+	// Reached is told, in simulations, which crash points the node comes to.
+	Reached crashpoint.Hook
 }
 
 // LogStore is raft's log and stable store in one.
@@ -116,6 +130,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Timing.NodeLost, 10*time.Second)
 	setDefault(&c.Timing.Gossip, time.Second)
 	setDefault(&c.Timing.Rejoin, 10*time.Second)
+	setDefault(&c.Timing.DiskPatience, 5*time.Second)
+	setDefault(&c.DiskReserve, 64<<20)
 	setDefault(&c.History.PerJob, 200)
 	setDefault(&c.History.MaxAge, 720*time.Hour)
 	setDefault(&c.CallbackConcurrency, 1024)

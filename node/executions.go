@@ -3,7 +3,7 @@ package node
 import (
 	"context"
 	"errors"
-	"time"
+	"fmt"
 
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -41,21 +41,72 @@ func noExecution(id job.ExecutionID, err error) error {
 }
 
 // Run starts an execution by hand; overlap replaces the job's policy unless it is
-// empty. CodeOverlap if the policy is SKIP and one is open.
-func (s Executions) Run(ctx context.Context, namespace string, id job.ID, overlap job.OverlapPolicy) (job.Execution, error) {
+// empty. CodeOverlap if the policy is SKIP and one is open, or BUFFER_ONE and one
+// waits. Again is the first answer if once came before: nothing was started then.
+func (s Executions) Run(ctx context.Context, namespace string, id job.ID, overlap job.OverlapPolicy, once *job.Idempotent[job.Execution]) (x job.Execution, again []byte, err error) {
 	if !s.n.Leads() {
-		return job.Execution{}, job.ErrNotLeader
+		return job.Execution{}, nil, job.ErrNotLeader
 	}
-	now := job.Instant(time.Now())
+	now := s.n.instant()
 	execution := job.ManualExecution(id, now, uint16(randomBits(16)))
-	applied, err := s.n.log.Submit(ctx, job.Run{
-		At: now, HistoryPerJob: s.n.cfg.History.PerJob, Namespace: namespace, Execution: execution, Overlap: overlap,
+	d := job.Run{At: now, HistoryPerJob: s.n.cfg.History.PerJob, Namespace: namespace, Execution: execution, Overlap: overlap}
+	d.Once, err = onceOf(once, job.Execution{
+		ID: execution, Trigger: job.TriggerManual, ScheduledAt: now, DueAt: now, CreatedAt: now, Result: job.Running,
 	})
 	if err != nil {
-		return job.Execution{}, err
+		return job.Execution{}, nil, err
+	}
+	return s.commit(ctx, execution, d)
+}
+
+// Cancel ends an open execution as CANCELLED, and aborts its request.
+// CodeConflict if it has ended otherwise. Again is as in [Executions.Run].
+func (s Executions) Cancel(ctx context.Context, namespace string, id job.ExecutionID, once *job.Idempotent[job.Execution]) (x job.Execution, again []byte, err error) {
+	if !s.n.Leads() {
+		return job.Execution{}, nil, job.ErrNotLeader
+	}
+	d := job.Cancel{At: s.n.instant(), Namespace: namespace, Execution: id}
+	if once != nil {
+		x, err := s.n.store.Execution(id)
+		if err != nil && !errors.Is(err, job.ErrNotFound) {
+			return job.Execution{}, nil, err
+		}
+		if x.ID = id; x.Result != job.Cancelled {
+			x.Result, x.FinishedAt = job.Cancelled, d.At
+			x.Err = &job.AttemptError{Code: job.ErrCancelled, Msg: job.CancelledByRequest}
+		}
+		if d.Once, err = onceOf(once, x); err != nil {
+			return job.Execution{}, nil, err
+		}
+	}
+	return s.commit(ctx, id, d)
+}
+
+// commit submits a decision about one execution and returns what that is then.
+func (s Executions) commit(ctx context.Context, id job.ExecutionID, d job.Decision) (job.Execution, []byte, error) {
+	applied, err := s.n.consensus.log.Submit(ctx, d)
+	if err != nil {
+		return job.Execution{}, nil, err
+	}
+	if applied.Answer != nil {
+		return job.Execution{}, applied.Answer, nil
 	}
 	if e := applied.Items[0].Err; e != nil {
-		return job.Execution{}, e
+		return job.Execution{}, nil, e
 	}
-	return s.n.store.Execution(execution)
+	x, err := s.n.store.Execution(id)
+	return x, nil, err
+}
+
+// onceOf is what goes into the log of a caller's wish that a write takes effect
+// once; made is the value that the write makes.
+func onceOf[T any](once *job.Idempotent[T], made T) (*job.Once, error) {
+	if once == nil {
+		return nil, nil
+	}
+	answer, err := once.Answer(made)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the answer: %w", err)
+	}
+	return &job.Once{Key: once.Key, Request: once.Request, Answer: answer}, nil
 }

@@ -30,6 +30,8 @@ type card struct {
 	Expect      int    `json:"e,omitempty"`
 	Version     string `json:"v,omitempty"`
 	LogVersion  int    `json:"l,omitempty"`
+	ReadOnly    bool   `json:"r,omitempty"` // its disk is full
+	Slow        bool   `json:"w,omitempty"` // its disk is slow
 }
 
 // neighbour is a node that gossip believes to be alive.
@@ -115,6 +117,14 @@ func (g *gossip) neighbours() []neighbour {
 	out := slices.Collect(maps.Values(g.others))
 	slices.SortFunc(out, func(a, b neighbour) int { return strings.Compare(a.ID, b.ID) })
 	return out
+}
+
+// find is the neighbour of that name; false if gossip shows none.
+func (g *gossip) find(id string) (neighbour, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n, ok := g.others[id]
+	return n, ok
 }
 
 // show changes this node's card and tells the others.

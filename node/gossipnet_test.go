@@ -9,23 +9,20 @@ import (
 	"time"
 
 	"github.com/hashicorp/memberlist"
-
-	"github.com/cronraft/cronraft/transport/memnet"
 )
 
 // gossipNet carries memberlist's packets in memory. Unlike memberlist's own mock
 // it drops what a stopped or cut-off member does not take, instead of blocking.
 type gossipNet struct {
-	streams *memnet.Network
+	links *simLinks
 
-	// mu guards the fields below.
+	// mu guards ports, by address.
 	mu    sync.Mutex
-	ports map[string]*gossipPort // by address
-	cut   map[[2]string]bool     // by the two hosts
+	ports map[string]*gossipPort
 }
 
-func newGossipNet(streams *memnet.Network) *gossipNet {
-	return &gossipNet{streams: streams, ports: map[string]*gossipPort{}, cut: map[[2]string]bool{}}
+func newGossipNet(links *simLinks) *gossipNet {
+	return &gossipNet{links: links, ports: map[string]*gossipPort{}}
 }
 
 // gossipPort is one member's memberlist.Transport.
@@ -41,7 +38,7 @@ type gossipPort struct {
 var _ memberlist.Transport = (*gossipPort)(nil)
 
 func (g *gossipNet) listen(addr string) (*gossipPort, error) {
-	listener, err := g.streams.Listen(addr)
+	listener, err := g.links.streams.Listen(addr)
 	if err != nil {
 		return nil, err
 	}
@@ -78,17 +75,28 @@ func (p *gossipPort) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error
 func (p *gossipPort) WriteTo(b []byte, addr string) (time.Time, error) {
 	now := time.Now()
 	packet := &memberlist.Packet{Buf: append([]byte(nil), b...), From: gossipAddr(p.addr), Timestamp: now}
-	p.network.mu.Lock()
-	to, ok := p.network.ports[addr]
-	ok = ok && !p.network.cut[[2]string{host(p.addr), host(addr)}]
-	p.network.mu.Unlock()
-	if ok {
-		select {
-		case to.packets <- packet:
-		default:
-		}
+	delay, err := p.network.links.travel(host(p.addr), host(addr))
+	switch {
+	case err != nil: // a lost packet is no error
+	case delay == 0:
+		p.network.deliver(packet, addr)
+	default:
+		time.AfterFunc(delay, func() { p.network.deliver(packet, addr) })
 	}
 	return now, nil
+}
+
+func (g *gossipNet) deliver(packet *memberlist.Packet, addr string) {
+	g.mu.Lock()
+	to, ok := g.ports[addr]
+	g.mu.Unlock()
+	if !ok {
+		return
+	}
+	select {
+	case to.packets <- packet:
+	default:
+	}
 }
 
 func (p *gossipPort) PacketCh() <-chan *memberlist.Packet { return p.packets }
@@ -96,7 +104,7 @@ func (p *gossipPort) PacketCh() <-chan *memberlist.Packet { return p.packets }
 func (p *gossipPort) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	return p.network.streams.Dial(ctx, host(p.addr), addr)
+	return p.network.links.dial(ctx, host(p.addr), addr)
 }
 
 func (p *gossipPort) StreamCh() <-chan net.Conn { return p.conns }
@@ -110,13 +118,6 @@ func (p *gossipPort) Shutdown() error {
 	err := p.listener.Close()
 	<-p.ended
 	return err
-}
-
-// setCut cuts or heals the packets between two hosts, both ways.
-func (g *gossipNet) setCut(a, b string, cut bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.cut[[2]string{a, b}], g.cut[[2]string{b, a}] = cut, cut
 }
 
 func host(addr string) string {

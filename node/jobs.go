@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cronraft/cronraft/fsm"
 	"github.com/cronraft/cronraft/internal/job"
 	"github.com/cronraft/cronraft/scheduler"
 )
@@ -21,13 +22,28 @@ type Jobs struct{ n *Node }
 func (n *Node) Jobs() Jobs { return Jobs{n} }
 
 // Create makes a job of the caller's namespace. [job.ErrNotLeader] before
-// anything else if this node does not lead.
-func (s Jobs) Create(ctx context.Context, by job.APIKey, spec job.Spec) (job.Job, error) {
-	made, err := s.CreateMany(ctx, by, []job.Spec{spec})
-	if err != nil {
-		return job.Job{}, err
+// anything else if this node does not lead. Again is the first answer if once came
+// before: nothing was made then.
+func (s Jobs) Create(ctx context.Context, by job.APIKey, spec job.Spec, once *job.Idempotent[job.Job]) (made job.Job, again []byte, err error) {
+	if !s.n.Leads() {
+		return job.Job{}, nil, job.ErrNotLeader
 	}
-	return s.n.store.Job(made[0])
+	put := job.PutJobs{At: s.n.instant()}
+	j, err := s.newJob(by, spec, put.At)
+	if err != nil {
+		return job.Job{}, nil, err
+	}
+	put.Jobs = []job.PutJob{{Job: j}}
+	expected := j
+	expected.Version = 1
+	if put.Once, err = onceOf(once, expected); err != nil {
+		return job.Job{}, nil, err
+	}
+	if again, err = s.submit(ctx, put); err != nil || again != nil {
+		return job.Job{}, again, err
+	}
+	made, err = s.n.store.Job(j.ID)
+	return made, nil, err
 }
 
 // CreateMany makes all the jobs in one log entry, or none: the first spec that
@@ -36,7 +52,7 @@ func (s Jobs) CreateMany(ctx context.Context, by job.APIKey, specs []job.Spec) (
 	if !s.n.Leads() {
 		return nil, job.ErrNotLeader
 	}
-	put := job.PutJobs{At: job.Instant(time.Now())}
+	put := job.PutJobs{At: s.n.instant()}
 	var ids []job.ID
 	for _, spec := range specs {
 		j, err := s.newJob(by, spec, put.At)
@@ -46,7 +62,8 @@ func (s Jobs) CreateMany(ctx context.Context, by job.APIKey, specs []job.Spec) (
 		put.Jobs = append(put.Jobs, job.PutJob{Job: j})
 		ids = append(ids, j.ID)
 	}
-	return ids, s.submit(ctx, put)
+	_, err := s.submit(ctx, put)
+	return ids, err
 }
 
 // newJob is the job that a spec asks for, valid and with its headers sealed.
@@ -64,17 +81,17 @@ func (s Jobs) newJob(by job.APIKey, spec job.Spec, now time.Time) (job.Job, erro
 }
 
 // submit commits definitions; the error is that of the first that was refused.
-func (s Jobs) submit(ctx context.Context, put job.PutJobs) error {
-	applied, err := s.n.log.Submit(ctx, put)
+func (s Jobs) submit(ctx context.Context, put job.PutJobs) (again []byte, err error) {
+	applied, err := s.n.consensus.log.Submit(ctx, put)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, item := range applied.Items {
 		if item.Err != nil {
-			return item.Err
+			return nil, item.Err
 		}
 	}
-	return nil
+	return applied.Answer, nil
 }
 
 // settle checks everything about a spec, the schedule's text included, and
@@ -123,17 +140,17 @@ func (s Jobs) List(_ context.Context, namespace string, after job.ID, limit int)
 // any other that is not the current one is CodePreconditionFailed.
 func (s Jobs) Update(ctx context.Context, namespace string, id job.ID, version uint64, edit func(*job.Spec) error) (job.Job, error) {
 	for try := 1; ; try++ {
-		j, err := s.tryUpdate(ctx, namespace, id, version, edit)
-		if version == 0 && try < editTries && errors.Is(err, errVersion) {
-			continue
+		j, err := s.tryUpdate(ctx, namespace, id, version, edit, try == 1)
+		again := version == 0 && errors.Is(err, errVersion) || errors.Is(err, job.ErrStale)
+		if !again || try == editTries {
+			return j, err
 		}
-		return j, err
 	}
 }
 
 var errVersion = job.Errorf(job.CodePreconditionFailed, "the job has changed since that version; read it again")
 
-func (s Jobs) tryUpdate(ctx context.Context, namespace string, id job.ID, version uint64, edit func(*job.Spec) error) (job.Job, error) {
+func (s Jobs) tryUpdate(ctx context.Context, namespace string, id job.ID, version uint64, edit func(*job.Spec) error, patient bool) (job.Job, error) {
 	if !s.n.Leads() {
 		return job.Job{}, job.ErrNotLeader
 	}
@@ -146,20 +163,89 @@ func (s Jobs) tryUpdate(ctx context.Context, namespace string, id job.ID, versio
 	if err := edit(&after.Spec); err != nil {
 		return job.Job{}, err
 	}
-	now := job.Instant(time.Now())
+	now := s.n.instant()
 	after.UpdatedAt = now
-	if after.NextRunAt, err = settle(&after.Spec, now); err != nil {
+	decided, err := s.decided(id)
+	if err != nil {
 		return job.Job{}, err
 	}
-	keep := after.Schedule == before.Schedule && after.State == before.State
-	if after.Target.Headers, err = sealHeaders(s.n.cfg.Secret, id, after.Target.Headers); err != nil {
+	if after.NextRunAt, err = settle(&after.Spec, latest(now, decided)); err != nil {
 		return job.Job{}, err
 	}
-	put := job.PutJobs{At: now, Jobs: []job.PutJob{{Job: after, KeepNextRun: keep}}}
-	if err := s.submit(ctx, put); err != nil {
+	put := job.PutJob{Job: after, KeepNextRun: after.Schedule == before.Schedule && after.State == before.State}
+	if put.Job.Target.Headers, err = sealHeaders(s.n.cfg.Secret, id, after.Target.Headers); err != nil {
+		return job.Job{}, err
+	}
+	if !put.KeepNextRun {
+		if put.Due, put.Missed, err = s.givenUp(ctx, before, now, patient); err != nil {
+			return job.Job{}, err
+		}
+	}
+	if _, err := s.submit(ctx, job.PutJobs{At: now, Jobs: []job.PutJob{put}}); err != nil {
 		return job.Job{}, err
 	}
 	return s.n.store.Job(id)
+}
+
+// decided is the time up to which the job's slots have records. It is later than now
+// if the clock was set back: an edit must not make those slots due once more.
+func (s Jobs) decided(id job.ID) (time.Time, error) {
+	newest, err := s.n.store.Executions(id, job.ExecutionID{}, 1)
+	if err != nil || len(newest) == 0 {
+		return time.Time{}, err
+	}
+	return latest(newest[0].ScheduledAt, newest[0].MissedTo), nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// planPatience is how long an edit waits for a slot that is already due to be
+// planned, and planInterval how often it looks.
+const (
+	planPatience = time.Second
+	planInterval = 5 * time.Millisecond
+)
+
+// givenUp is the gap that an edit of the schedule leaves: the slots that are due,
+// and that nobody has planned. To plan one takes but a moment as a rule, and a
+// patient edit waits for it, which [job.ErrStale] tells. It does so once, for a
+// slot that is hardly late: a job that catches up always has another one.
+func (s Jobs) givenUp(ctx context.Context, before job.Job, now time.Time, patient bool) (due time.Time, missed job.Gap, err error) {
+	slot := before.NextRunAt
+	if slot.IsZero() || slot.After(now) {
+		return time.Time{}, job.Gap{}, nil
+	}
+	if patient && now.Sub(slot) < planPatience && s.isPlanned(ctx, before.ID, slot) {
+		return time.Time{}, job.Gap{}, job.ErrStale
+	}
+	if s.n.store.LogVersion() < fsm.VersionOf(job.PutJobs{Jobs: []job.PutJob{{Due: slot}}}) {
+		return time.Time{}, job.Gap{}, nil
+	}
+	missed, err = scheduler.Missed(before.Schedule, slot, now)
+	return slot, missed, err
+}
+
+// isPlanned reports whether the slot has been planned, or gets planned in a moment.
+func (s Jobs) isPlanned(ctx context.Context, id job.ID, slot time.Time) bool {
+	deadline := time.NewTimer(planPatience)
+	defer deadline.Stop()
+	for {
+		if j, err := s.n.store.Job(id); err != nil || !j.NextRunAt.Equal(slot) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-deadline.C:
+			return false
+		case <-time.After(planInterval):
+		}
+	}
 }
 
 // find reads the job at the version. A refusal is final only if this node still
@@ -188,8 +274,8 @@ func (s Jobs) Delete(ctx context.Context, namespace string, id job.ID, version u
 	if !s.n.Leads() {
 		return job.ErrNotLeader
 	}
-	applied, err := s.n.log.Submit(ctx, job.DeleteJob{
-		At: job.Instant(time.Now()), ID: id, Namespace: namespace, Version: version,
+	applied, err := s.n.consensus.log.Submit(ctx, job.DeleteJob{
+		At: s.n.instant(), ID: id, Namespace: namespace, Version: version,
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,10 @@ type leadership struct {
 	log    *submitter
 	node   job.NodeRef // this one
 	logger *slog.Logger
+	// patience bounds the wait for another node to take over.
+	patience time.Duration
+	// now is the wall clock.
+	now func() time.Time
 	// newTerm builds the scheduler's object for a term, and a function that
 	// releases what was made for it.
 	newTerm func(number uint64) (t *scheduler.Term, release func())
@@ -84,7 +88,7 @@ func (l *leadership) term(ctx context.Context) error {
 			return nil
 		}
 		logger.Warn("the term cannot go on; handing leadership on", "err", err)
-		l.resign(number, logger)
+		l.resign(ctx, number, logger)
 		select {
 		case <-ctx.Done():
 		case <-time.After(resumePause):
@@ -94,11 +98,13 @@ func (l *leadership) term(ctx context.Context) error {
 }
 
 // resign hands the numbered term's leadership on, and no later one's.
-func (l *leadership) resign(number uint64, logger *slog.Logger) {
+func (l *leadership) resign(ctx context.Context, number uint64, logger *slog.Logger) {
 	if l.raft.State() != raft.Leader || l.raft.CurrentTerm() != number {
 		return
 	}
-	if err := l.raft.LeadershipTransfer().Error(); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	if err := await(ctx, func() error { return l.raft.LeadershipTransfer().Error() }); err != nil {
 		logger.Info("nobody took over leadership", "err", err)
 	}
 }
@@ -106,7 +112,7 @@ func (l *leadership) resign(number uint64, logger *slog.Logger) {
 func (l *leadership) serve(ctx context.Context, number uint64, logger *slog.Logger) error {
 	// Not raft's own barrier: a read index must name an entry that the state
 	// machine sees, and raft keeps no-ops and barriers to itself.
-	if _, err := l.log.during(number).Submit(ctx, job.TakeOffice{At: job.Instant(time.Now()), Node: l.node}); err != nil {
+	if _, err := l.log.during(number).Submit(ctx, job.TakeOffice{At: job.Instant(l.now()), Node: l.node}); err != nil {
 		return fmt.Errorf("take office: %w", err)
 	}
 	if err := l.found(ctx); err != nil {
@@ -132,8 +138,8 @@ func (n *Node) followLeader(ctx context.Context) error {
 		_, ok := o.Data.(raft.LeaderObservation)
 		return ok
 	})
-	n.raft.RegisterObserver(observer)
-	defer n.raft.DeregisterObserver(observer)
+	n.consensus.raft.RegisterObserver(observer)
+	defer n.consensus.raft.DeregisterObserver(observer)
 	for {
 		select {
 		case <-ctx.Done():
@@ -160,11 +166,11 @@ func (n *Node) foundCluster(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("seal the root API key: %w", err)
 	}
-	applied, err := n.log.Submit(ctx, job.Init{
+	applied, err := n.consensus.log.Submit(ctx, job.Init{
 		ClusterID: randomHex(16),
 		RootKey: job.APIKey{
 			ID: keyID, Namespace: job.DefaultNamespace, Name: "root", Role: job.RoleAdmin, Root: true,
-			Hash: hashKey(key), Sealed: sealed, CreatedAt: job.Instant(time.Now()),
+			Hash: hashKey(key), Sealed: sealed, CreatedAt: n.instant(),
 		},
 	})
 	if err != nil {

@@ -275,7 +275,8 @@ func tryCreatePaused(ctx context.Context, n *node.Node) (job.Job, error) {
 	}
 	s := secondJob()
 	s.State = job.Paused
-	return n.Jobs().Create(ctx, by, s)
+	made, _, err := n.Jobs().Create(ctx, by, s, nil)
+	return made, err
 }
 
 // TestMove_OfAVoter starts a voter again under another address, while the leader

@@ -78,7 +78,7 @@ func TestStop_EndsEveryGoroutine(t *testing.T) {
 	if err != nil || !by.Root || by.Role != job.RoleAdmin {
 		t.Fatalf("the root key is %+v: %v", by, err)
 	}
-	if _, err := n.Jobs().Create(ctx, by, secondJob()); err != nil {
+	if _, _, err := n.Jobs().Create(ctx, by, secondJob(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Drain(ctx); err != nil {
@@ -109,7 +109,7 @@ func TestRestart_KeepsWhatWasAcknowledged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := n.Jobs().Create(ctx, by, secondJob())
+	made, _, err := n.Jobs().Create(ctx, by, secondJob(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestJoin_BecomesVoter(t *testing.T) {
 	if _, err := second.Keys().Authenticate(ctx, rootKey); err != nil {
 		t.Errorf("the second node does not know the root key: %v", err)
 	}
-	_, err := second.Jobs().Create(ctx, job.APIKey{Namespace: job.DefaultNamespace}, secondJob())
+	_, _, err := second.Jobs().Create(ctx, job.APIKey{Namespace: job.DefaultNamespace}, secondJob(), nil)
 	if !errors.Is(err, job.ErrNotLeader) {
 		t.Errorf("a follower's create: %v, want ErrNotLeader", err)
 	}

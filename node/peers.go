@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,7 +28,7 @@ func (h peerHandler) Assign(_ context.Context, b job.Batch) (job.BatchReply, err
 
 // Report takes outcomes in, if this node leads; nil once they are committed.
 func (h peerHandler) Report(ctx context.Context, outcomes []job.Outcome) error {
-	t := h.n.terms.current.Load()
+	t := h.n.consensus.terms.current.Load()
 	if t == nil {
 		return job.ErrNotLeader
 	}
@@ -39,7 +40,7 @@ func (h peerHandler) ReadIndex(ctx context.Context) (uint64, error) {
 	if !h.n.Leads() {
 		return 0, job.ErrNotLeader
 	}
-	index, err := h.n.reads.index(ctx)
+	index, err := h.n.consensus.reads.index(ctx)
 	if err != nil {
 		return 0, notLeader(err)
 	}
@@ -56,15 +57,22 @@ func (h peerHandler) Forward(ctx context.Context, request []byte) ([]byte, error
 }
 
 // Hello tells who this node is.
-func (h peerHandler) Hello(context.Context, transport.Greeting) (transport.Greeting, error) {
+func (h peerHandler) Hello(_ context.Context, g transport.Greeting) (transport.Greeting, error) {
+	h.n.heed(g)
+	if err := h.n.foundWith(g); err != nil {
+		return transport.Greeting{}, err
+	}
 	return h.n.greeting(), nil
 }
 
 // accept gives a batch to this node's executor.
 func (n *Node) accept(b job.Batch) (job.BatchReply, error) {
 	reply, err := n.executor.Accept(b)
+	if err == nil {
+		n.links.assigner.Store(&b.Leader)
+	}
 	reply.AppliedIndex = n.store.Applied()
-	reply.Draining = n.draining.Load()
+	reply.Draining = n.leaving.draining.Load()
 	return reply, err
 }
 
@@ -73,19 +81,15 @@ type peers struct{ n *Node }
 
 // Members are raft's servers, learners included: each may run callbacks.
 func (p peers) Members() []string {
-	future := p.n.raft.GetConfiguration()
-	if future.Error() != nil {
-		return nil
-	}
 	var ids []string
-	for _, s := range future.Configuration().Servers {
+	for _, s := range p.n.servers() {
 		ids = append(ids, string(s.ID))
 	}
 	return ids
 }
 
 // MembersChanged is poked when Members has changed.
-func (p peers) MembersChanged() <-chan struct{} { return p.n.members.changed }
+func (p peers) MembersChanged() <-chan struct{} { return p.n.consensus.members.changed }
 
 // Assign calls the node, or this node's executor directly.
 func (p peers) Assign(ctx context.Context, node string, b job.Batch) (job.BatchReply, error) {
@@ -94,22 +98,24 @@ func (p peers) Assign(ctx context.Context, node string, b job.Batch) (job.BatchR
 	}
 	addr, ok := p.n.peerAddr(node)
 	if !ok {
-		return job.BatchReply{}, fmt.Errorf("node %s is no member", node)
+		return job.BatchReply{}, fmt.Errorf("node %s is not to be found", node)
 	}
-	return p.n.calls.Assign(ctx, addr, b)
+	reply, err := p.n.links.calls.Assign(ctx, addr, b)
+	if errors.Is(err, transport.ErrNotDelivered) {
+		err = fmt.Errorf("%w: %w", scheduler.ErrNotDelivered, err)
+	}
+	return reply, err
 }
 
+// peerAddr is where a member is, or one that was a member and is still there.
 func (n *Node) peerAddr(id string) (string, bool) {
-	future := n.raft.GetConfiguration()
-	if future.Error() != nil {
-		return "", false
-	}
-	for _, s := range future.Configuration().Servers {
+	for _, s := range n.servers() {
 		if string(s.ID) == id {
 			return string(s.Address), true
 		}
 	}
-	return "", false
+	o, ok := n.gossip.find(id)
+	return o.PeerAddr, ok
 }
 
 // leaderReporter brings outcomes to whoever leads now.
@@ -117,20 +123,29 @@ type leaderReporter struct{ n *Node }
 
 // Report returns nil once the leader has committed the outcomes.
 func (r leaderReporter) Report(ctx context.Context, outcomes []job.Outcome) error {
-	if t := r.n.terms.current.Load(); t != nil {
+	if t := r.n.consensus.terms.current.Load(); t != nil {
 		return t.Report(ctx, outcomes)
 	}
 	addr, err := r.n.leaderAddr()
 	if err != nil {
-		return err
+		// Raft tells a node nothing that is no member any more. Whoever assigned
+		// the attempts wants to hear of them.
+		assigner := r.n.links.assigner.Load()
+		if assigner == nil {
+			return err
+		}
+		var ok bool
+		if addr, ok = r.n.peerAddr(*assigner); !ok {
+			return err
+		}
 	}
-	return r.n.calls.Report(ctx, addr, outcomes)
+	return r.n.links.calls.Report(ctx, addr, outcomes)
 }
 
 // leaderAddr is the peer address of another node that leads as far as this one
 // knows.
 func (n *Node) leaderAddr() (string, error) {
-	addr, id := n.raft.LeaderWithID()
+	addr, id := n.consensus.raft.LeaderWithID()
 	if addr == "" || id == raft.ServerID(n.cfg.ID) {
 		return "", job.ErrNotLeader
 	}
@@ -180,6 +195,6 @@ func (n *Node) Forward(ctx context.Context, request []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return n.calls.Forward(ctx, addr, request)
+		return n.links.calls.Forward(ctx, addr, request)
 	})
 }

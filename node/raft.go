@@ -64,18 +64,27 @@ func raftConfig(c Config) *raft.Config {
 
 // startRaft restores a snapshot that is ahead of the store before raft, which
 // would believe it restored, gets to see it (rule D1).
-func startRaft(c Config, store *fsm.Store, logs LogStore, t *plainTransport) (*raft.Raft, error) {
+func startRaft(c Config, store *fsm.Store, state raft.FSM, logs *carefulLog, t *plainTransport) (*raft.Raft, error) {
 	if err := store.RecoverSnapshot(); err != nil {
 		return nil, fmt.Errorf("recover the newest snapshot: %w", err)
+	}
+	hasState, err := raft.HasExistingState(logs, logs, store.Snapshots())
+	if err != nil {
+		return nil, fmt.Errorf("look for raft's state: %w", err)
+	}
+	if err := t.electing.begin(logs, hasState); err != nil {
+		return nil, err
 	}
 	cached, err := raft.NewLogCache(logCacheEntries, logs)
 	if err != nil {
 		return nil, fmt.Errorf("cache the raft log: %w", err)
 	}
-	r, err := raft.NewRaft(raftConfig(c), store, cached, logs, store.Snapshots(), t)
+	r, err := raft.NewRaft(raftConfig(c), state, cached, logs, store.Snapshots(), t)
 	if err != nil {
 		return nil, fmt.Errorf("start raft (if the data directory is damaged, stop, remove it and rejoin): %w", err)
 	}
+	leads := func() bool { return r.State() == raft.Leader }
+	logs.leads.Store(&leads)
 	t.serve(r)
 	return r, nil
 }

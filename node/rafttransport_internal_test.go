@@ -75,3 +75,34 @@ func TestPlainTransport_CloseEndsTheWait(t *testing.T) {
 		}
 	})
 }
+
+// TestPlainTransport_RefusesWithAnError sends entries to a node without room: raft
+// must not see them, and the leader must not take the answer for one about its log.
+func TestPlainTransport_RefusesWithAnError(t *testing.T) {
+	t.Parallel()
+	entries := &raft.AppendEntriesRequest{Term: 3, Entries: []*raft.Log{{Index: 8}}}
+	for name, tc := range map[string]struct {
+		full    bool
+		command any
+		refused bool
+	}{
+		"entries, no room":     {true, entries, true},
+		"entries, room":        {false, entries, false},
+		"a heartbeat, no room": {true, &raft.AppendEntriesRequest{Term: 3}, false},
+		"a vote, no room":      {true, &raft.RequestVoteRequest{Term: 3}, false},
+	} {
+		p := newPlainTransport(&awayTransport{})
+		p.full = func() bool { return tc.full }
+		answers := make(chan raft.RPCResponse, 1)
+		refused := p.refuses(raft.RPC{Command: tc.command, RespChan: answers})
+		if refused != tc.refused {
+			t.Errorf("%s: refused %t", name, refused)
+		}
+		if !refused {
+			continue
+		}
+		if answer := <-answers; !errors.Is(answer.Error, errDiskFull) {
+			t.Errorf("%s: answered %+v without an error", name, answer)
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 // acknowledged anywhere before the call: a read after it is linearizable.
 // [job.ErrNotLeader] if no leader confirmed it in time.
 func (n *Node) Barrier(ctx context.Context) error {
-	index, err := untilLeader(ctx, n, n.reads.index)
+	index, err := untilLeader(ctx, n, n.consensus.reads.index)
 	if err != nil {
 		return err
 	}
@@ -25,26 +25,21 @@ func (n *Node) Barrier(ctx context.Context) error {
 func (n *Node) confirmIndex(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*n.cfg.Timing.Election)
 	defer cancel()
-	term := n.terms.current.Load()
+	term := n.consensus.terms.current.Load()
 	if term == nil {
 		addr, err := n.leaderAddr()
 		if err != nil {
 			return 0, err
 		}
-		index, err := n.calls.ReadIndex(ctx, addr)
+		index, err := n.links.calls.ReadIndex(ctx, addr)
 		if err != nil {
 			return 0, notLeader(err)
 		}
 		return index, nil
 	}
-	index := n.raft.CommitIndex()
-	if err := n.raft.VerifyLeader().Error(); err != nil {
+	index := n.consensus.raft.CommitIndex()
+	if err := n.confirmOffice(ctx, term.number); err != nil {
 		return 0, notLeader(err)
-	}
-	// Lost and regained meanwhile: the index may be from before the later term
-	// took office, and lack what was acknowledged in between.
-	if n.raft.CurrentTerm() != term.number || n.terms.current.Load() != term {
-		return 0, job.ErrNotLeader
 	}
 	return index, nil
 }
@@ -58,8 +53,12 @@ func notLeader(err error) error {
 // Applied is the index of the last entry in this node's state.
 func (n *Node) Applied() uint64 { return n.store.Applied() }
 
-// WaitApplied returns once this node has applied the entry at index.
+// WaitApplied returns once this node has applied the entry at index. One that
+// cannot take entries, because its disk is full, says so at once.
 func (n *Node) WaitApplied(ctx context.Context, index uint64) error {
+	if n.disk.isLow() && n.store.Applied() < index && !n.Leads() {
+		return fmt.Errorf("%w (this node's disk is full, and it lags behind)", job.ErrNotLeader)
+	}
 	if err := n.store.WaitApplied(ctx, index); err != nil {
 		return fmt.Errorf("%w (this node lags behind: %w)", job.ErrNotLeader, err)
 	}
@@ -71,4 +70,4 @@ func (n *Node) StateHash(context.Context) (uint64, string, error) { return n.sto
 
 // Compact snapshots the state and drops the log entries that it covers, as a node
 // does by itself when its log has grown.
-func (n *Node) Compact() error { return n.raft.Snapshot().Error() }
+func (n *Node) Compact() error { return n.consensus.raft.Snapshot().Error() }

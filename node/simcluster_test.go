@@ -4,113 +4,194 @@ package node_test
 
 import (
 	"context"
-	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/hashicorp/raft"
-
-	"github.com/cronraft/cronraft/internal/job"
+	"github.com/cronraft/cronraft/internal/checker"
 	"github.com/cronraft/cronraft/internal/secret"
 	"github.com/cronraft/cronraft/node"
-	"github.com/cronraft/cronraft/transport/memnet"
 )
 
 // simTiming is slow on purpose: an idle simulated day is mostly heartbeats.
 var simTiming = node.Timing{
-	Election: 2 * time.Second, Commit: time.Second, NodeLost: 20 * time.Second, Gossip: 10 * time.Second, Rejoin: 30 * time.Second,
+	Election: 1500 * time.Millisecond, Commit: time.Second, NodeLost: 20 * time.Second, Gossip: 10 * time.Second, Rejoin: 30 * time.Second,
+	DiskPatience: 2 * time.Second,
 }
 
-// simCluster is a cluster in one synctest bubble: real nodes over a network, disks
-// and logs in memory.
+const (
+	// simReserve is the room below which a simulated disk is nearly full, and
+	// simRoom what is free otherwise.
+	simReserve = 1 << 20
+	simRoom    = 1 << 30
+)
+
+// simCluster is a cluster in one synctest bubble: real nodes over networks, disks,
+// logs and clocks that are not.
 type simCluster struct {
-	t       *testing.T
-	network *memnet.Network
-	gossip  *gossipNet
-	secret  *secret.Cluster
-	nodes   []*simNode
-	target  *simTarget
+	t          *testing.T
+	links      *simLinks
+	gossip     *gossipNet
+	raft       *raftNet
+	secret     *secret.Cluster
+	compaction node.Compaction
+	target     *simTarget
+	history    *simHistory
+
+	// mu guards the fields below.
+	mu    sync.Mutex
+	nodes []*simNode // the members
+	most  int        // members that there ever were at a time
+	made  int        // nodes that there ever were
 }
 
-// simNode is one member and what survives its crashes.
-type simNode struct {
-	id, host string
-	fs       *vfs.MemFS
-	log      memoryLog
-	raft     *raft.InmemTransport
-	node     *node.Node // nil while it is down
-}
-
-// memoryLog is a raft log that outlives its node.
-type memoryLog struct{ *raft.InmemStore }
-
-// Close keeps everything: the next life opens it again.
-func (memoryLog) Close() error { return nil }
-
-func newSimCluster(t *testing.T, size int) *simCluster {
+// newSimCluster makes a cluster without members.
+func newSimCluster(t *testing.T) *simCluster {
 	t.Helper()
-	key, err := secret.Parse(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32))))
-	if err != nil {
-		t.Fatal(err)
+	links := newSimLinks()
+	c := &simCluster{
+		t: t, links: links, gossip: newGossipNet(links), raft: newRaftNet(links, simTiming.Election),
+		secret: testSecret(t, "s"), history: newSimHistory(),
+		compaction: node.Compaction{Entries: 2000, Trailing: 500, Interval: 10 * time.Minute},
 	}
-	network := memnet.New()
-	c := &simCluster{t: t, network: network, gossip: newGossipNet(network), secret: key, target: newSimTarget(t, network)}
-	for i := range size {
-		c.nodes = append(c.nodes, &simNode{
-			id: fmt.Sprintf("n%d", i+1), host: fmt.Sprintf("10.0.0.%d", i+1),
-			fs: vfs.NewCrashableMem(), log: memoryLog{raft.NewInmemStore()},
-		})
-	}
-	for i := range c.nodes {
-		c.start(i)
-	}
+	c.target = newSimTarget(t, links, c.nameAt)
 	return c
+}
+
+// found starts the first members, and waits until they are a cluster.
+func (c *simCluster) found(size int) {
+	c.t.Helper()
+	for range size {
+		c.add(size)
+	}
+	for _, n := range c.members() {
+		c.start(n)
+	}
+	if !c.untilWhole() {
+		c.t.FailNow()
+	}
+}
+
+// add makes a member with an empty disk.
+func (c *simCluster) add(expect int) *simNode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.made++
+	n := &simNode{
+		id: fmt.Sprintf("n%d", c.made), host: fmt.Sprintf("10.0.%d.%d", c.made/200, c.made%200+1),
+		expect: expect, disk: newSimDisk(),
+	}
+	n.room.Store(simRoom)
+	c.nodes = append(c.nodes, n)
+	c.most = max(c.most, len(c.nodes))
+	return n
+}
+
+// drop takes a member off the list.
+func (c *simCluster) drop(n *simNode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes = slices.DeleteFunc(c.nodes, func(o *simNode) bool { return o == n })
+}
+
+func (c *simCluster) members() []*simNode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.nodes)
+}
+
+// lives are the processes that run.
+func (c *simCluster) lives() []*simLife {
+	var out []*simLife
+	for _, n := range c.members() {
+		if l := n.life.Load(); l != nil && !l.isDark() {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (c *simCluster) nameAt(host string) string {
+	for _, n := range c.members() {
+		if n.host == host {
+			return n.id
+		}
+	}
+	return ""
 }
 
 func (n *simNode) addr(port int) string { return net.JoinHostPort(n.host, strconv.Itoa(port)) }
 
-// start begins a life of the i-th node.
-func (c *simCluster) start(i int) {
+// start begins a life of the node. One that loses its power before it has started
+// is buried, and another one begins.
+func (c *simCluster) start(n *simNode) {
 	c.t.Helper()
-	n := c.nodes[i]
-	var join []string
-	for _, o := range c.nodes {
-		join = append(join, o.addr(8402))
+	for {
+		c.links.switchOn(n.host)
+		l := newSimLife(n, c.links)
+		var err error
+		started := make(chan struct{})
+		go func() {
+			defer close(started)
+			l.Node, err = c.launch(l)
+		}()
+		select {
+		case <-started:
+		case <-l.dark:
+		}
+		if !l.isDark() {
+			if err != nil {
+				c.t.Fatalf("start %s: %v", n.id, err)
+			}
+			n.life.Store(l)
+			go l.watch(c.t)
+			return
+		}
+		close(l.torn)
+		<-started
+		if l.Node != nil {
+			l.Kill()
+		}
+		n.disk = l.left
 	}
-	peers, err := c.network.Listen(n.addr(8401))
+}
+
+func (c *simCluster) launch(l *simLife) (*node.Node, error) {
+	n := l.owner
+	peers, err := c.links.streams.Listen(n.addr(8401))
 	if err != nil {
-		c.t.Fatal(err)
+		return nil, err
 	}
 	gossip, err := c.gossip.listen(n.addr(8402))
 	if err != nil {
-		c.t.Fatal(err)
+		return nil, err
 	}
-	n.raft = c.plugRaft(i)
-	n.node, err = node.Start(c.t.Context(), node.Config{
+	var join []string
+	for _, o := range c.members() {
+		join = append(join, o.addr(8402))
+	}
+	dial := func(ctx context.Context, addr string) (net.Conn, error) { return c.links.dial(ctx, n.host, addr) }
+	return node.Start(c.t.Context(), node.Config{
 		ID: n.id, DataDir: "data", Secret: c.secret, RootKey: rootKey,
 		PeerAddr: n.addr(8401), GossipAddr: n.addr(8402), HTTPAddr: n.addr(8400),
-		BootstrapExpect: len(c.nodes), Join: join, Version: "sim", Timing: simTiming,
-		History:      node.History{PerJob: 100000},
-		Compaction:   node.Compaction{Entries: 2000, Trailing: 500, Interval: 10 * time.Minute},
-		CallbackDial: func(ctx context.Context, _, addr string) (net.Conn, error) { return c.network.Dial(ctx, n.host, addr) },
+		BootstrapExpect: n.expect, Join: join, Version: "sim", Timing: simTiming,
+		History:         node.History{PerJob: 1000000, MaxAge: 100 * 24 * time.Hour},
+		Compaction:      c.compaction,
+		StoreCacheBytes: 8 << 20, DiskReserve: simReserve,
+		CallbackDial: func(ctx context.Context, _, addr string) (net.Conn, error) { return dial(ctx, addr) },
 		Logger:       simLogger(),
 	}, node.Parts{
-		FS: n.fs, Log: n.log, Peers: peers, PlainPeers: true, Raft: n.raft, Gossip: gossip,
-		Dial: func(ctx context.Context, addr string) (net.Conn, error) { return c.network.Dial(ctx, n.host, addr) },
+		FS: tappedFiles{l.disk.files, l.reached}, Log: tappedLog{l.disk.log, l.reached}, Peers: peers, PlainPeers: true, Raft: c.raft.listen(n.addr(8401)), Gossip: gossip,
+		Dial: dial, Room: func() (uint64, error) { return n.room.Load(), nil }, Now: n.now, Reached: l.reached,
 	})
-	if err != nil {
-		c.t.Fatalf("start %s: %v", n.id, err)
-	}
 }
 
 // simLogger writes to standard error if CRONRAFT_SIM_LOG names a level.
@@ -122,148 +203,99 @@ func simLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// plugRaft connects a new raft transport of the i-th node with the others'.
-func (c *simCluster) plugRaft(i int) *raft.InmemTransport {
-	n := c.nodes[i]
-	_, t := raft.NewInmemTransportWithTimeout(raft.ServerAddress(n.addr(8401)), simTiming.Election)
-	for k, o := range c.nodes {
-		if k != i && o.node != nil {
-			t.Connect(raft.ServerAddress(o.addr(8401)), o.raft)
-			o.raft.Connect(raft.ServerAddress(n.addr(8401)), t)
-		}
-	}
-	return t
+// crash takes the power of a node that lives, and collects what is left of its
+// process.
+func (c *simCluster) crash(n *simNode) {
+	l := n.life.Load()
+	l.losePower()
+	c.bury(l)
 }
 
-// crash ends the i-th node's life with power loss: what Pebble had not synced is
-// gone. The raft log, synced at each entry, stays.
-func (c *simCluster) crash(i int) {
-	c.t.Helper()
-	n := c.nodes[i]
-	survives := n.fs.CrashClone(vfs.CrashCloneCfg{})
-	c.end(i, n.node.Kill)
-	n.fs = survives
+// bury collects a process without power.
+func (c *simCluster) bury(l *simLife) {
+	l.owner.life.Store(nil)
+	l.disk.log.release()
+	close(l.torn)
+	l.Kill() // its errors are those of a network and a disk that are gone
+	l.owner.disk = l.left
 }
 
-// stop ends the i-th node's life gracefully.
-func (c *simCluster) stop(i int) {
+// stop ends the node's life gracefully.
+func (c *simCluster) stop(n *simNode) {
 	c.t.Helper()
+	l := n.life.Load()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
 	defer cancel()
-	if err := c.nodes[i].node.Drain(ctx); err != nil {
-		c.t.Errorf("drain %s: %v", c.nodes[i].id, err)
+	if err := l.Drain(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) { // some requests last longer
+		c.t.Errorf("drain %s: %v", n.id, err)
 	}
-	c.end(i, c.nodes[i].node.Stop)
-}
-
-func (c *simCluster) end(i int, how func() error) {
-	c.t.Helper()
-	n := c.nodes[i]
-	for k, o := range c.nodes {
-		if k != i && o.node != nil {
-			o.raft.Disconnect(raft.ServerAddress(n.addr(8401)))
-		}
+	n.life.Store(nil)
+	close(l.torn)
+	if err := l.Stop(); err != nil {
+		c.t.Errorf("stop %s: %v", n.id, err)
 	}
-	if err := how(); err != nil {
-		c.t.Errorf("end %s: %v", n.id, err)
-	}
-	n.node = nil
 }
 
 // close ends what still lives.
 func (c *simCluster) close() {
-	for i, n := range c.nodes {
-		if n.node != nil {
-			c.end(i, n.node.Kill)
+	for _, n := range c.members() {
+		if n.life.Load() != nil {
+			c.crash(n)
 		}
 	}
 	c.target.close()
+	time.Sleep(time.Minute) // memberlist's goroutines end when their time-outs do
 }
 
-// leader is the index of the node in office; it waits for one.
-func (c *simCluster) leader() int {
-	c.t.Helper()
+// leader is a node in office. It waits for one; nil if there is none within a
+// minute.
+func (c *simCluster) leader() *simNode {
 	for range 600 {
-		if i := slices.IndexFunc(c.nodes, func(n *simNode) bool { return n.node != nil && n.node.Leads() }); i >= 0 {
-			return i
+		if lives := c.leaders(); len(lives) > 0 {
+			return lives[0].owner
 		}
 		time.Sleep(100 * time.Millisecond) // of the bubble's time
 	}
-	c.t.Fatal("no leader within a minute")
-	return -1
+	return nil
 }
 
-// create makes a job through the leader.
-func (c *simCluster) create(s job.Spec) job.Job {
-	c.t.Helper()
-	n := c.nodes[c.leader()].node
-	by, err := n.Keys().Authenticate(c.t.Context(), rootKey)
-	if err != nil {
-		c.t.Fatal(err)
+// leaders are the processes that believe to lead.
+func (c *simCluster) leaders() []*simLife {
+	return slices.DeleteFunc(c.lives(), func(l *simLife) bool { return !l.Leads() })
+}
+
+// isLedWithout reports whether another node leads. One whose disk hangs, or that is
+// cut off, may not have noticed.
+func (c *simCluster) isLedWithout(n *simNode) bool {
+	return slices.ContainsFunc(c.leaders(), func(l *simLife) bool { return l.owner != n })
+}
+
+// follower is a member that lives and does not lead, by chance; nil if there is
+// none.
+func (c *simCluster) follower(chance *rand.Rand) *simNode {
+	lives := slices.DeleteFunc(c.lives(), func(l *simLife) bool { return l.Leads() })
+	if len(lives) == 0 {
+		return nil
 	}
-	j, err := n.Jobs().Create(c.t.Context(), by, s)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return j
+	return lives[chance.IntN(len(lives))].owner
 }
 
-// simTarget is what the jobs call.
-type simTarget struct {
-	server *http.Server
-	ended  chan error
-
-	// mu guards the deliveries, counted by execution and attempt.
-	mu         sync.Mutex
-	deliveries map[delivery]int
-}
-
-type delivery struct{ execution, attempt string }
-
-func newSimTarget(t *testing.T, network *memnet.Network) *simTarget {
-	t.Helper()
-	listener, err := network.Listen("target:80")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &simTarget{ended: make(chan error, 1), deliveries: map[delivery]int{}}
-	s.server = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
-	go func() { s.ended <- s.server.Serve(listener) }()
-	return s
-}
-
-// ServeHTTP notes a callback; ?hold= keeps it open, ?fail= answers 503 to so
-// many first attempts.
-func (s *simTarget) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := r.Header
-	s.mu.Lock()
-	s.deliveries[delivery{h.Get("X-Cron-Execution-Id"), h.Get("X-Cron-Attempt")}]++
-	s.mu.Unlock()
-	if hold, err := time.ParseDuration(r.FormValue("hold")); err == nil {
-		select {
-		case <-time.After(hold):
-		case <-r.Context().Done():
+// isolate cuts a node off from the other members, but not from the target.
+func (c *simCluster) isolate(n *simNode) {
+	for _, o := range c.members() {
+		if o != n {
+			c.links.cut(n.host, o.host)
+			c.links.cut(o.host, n.host)
 		}
 	}
-	fail, _ := strconv.Atoi(r.FormValue("fail"))
-	if attempt, err := strconv.Atoi(h.Get("X-Cron-Attempt")); err == nil && attempt <= fail {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
 }
 
-func (s *simTarget) close() {
-	s.server.Close()
-	<-s.ended
-}
-
-// setRaft cuts or heals raft between two nodes, both ways.
-func (c *simCluster) setRaft(a, b *simNode, cut bool) {
-	aAddr, bAddr := raft.ServerAddress(a.addr(8401)), raft.ServerAddress(b.addr(8401))
-	if cut {
-		a.raft.Disconnect(bAddr)
-		b.raft.Disconnect(aAddr)
-		return
+// fault notes something that begins now, until the function is called that it
+// returns.
+func (c *simCluster) fault(kind checker.FaultKind, nodes ...*simNode) (undone func()) {
+	f := checker.Fault{Kind: kind}
+	for _, n := range nodes {
+		f.Nodes = append(f.Nodes, n.id)
 	}
-	a.raft.Connect(bAddr, b.raft)
-	b.raft.Connect(aAddr, a.raft)
+	return c.history.fault(f)
 }

@@ -32,19 +32,31 @@ type MemberStatus struct {
 	AppliedIndex uint64
 	OpenAttempts int
 	Version      string
+	// ReadOnly: its disk is full.
+	ReadOnly bool
+	// ClockSkew is how far its clock is ahead of the leader's; nil unless this node
+	// leads and has heard from it.
+	ClockSkew *time.Duration
 }
+
+// The roles and states of a member.
+const (
+	roleLeader   = "LEADER"
+	roleFollower = "FOLLOWER"
+	roleLearner  = "LEARNER"
+
+	stateAlive   = "ALIVE"
+	stateSuspect = "SUSPECT"
+	stateDead    = "DEAD"
+)
 
 // Status asks every member; one that does not answer within a second is told
 // from gossip.
 func (n *Node) Status(ctx context.Context) (Status, error) {
-	future := n.raft.GetConfiguration()
-	if err := future.Error(); err != nil {
-		return Status{}, err
-	}
-	_, leader := n.raft.LeaderWithID()
-	servers := future.Configuration().Servers
+	_, leader := n.consensus.raft.LeaderWithID()
+	servers := n.servers()
 	s := Status{
-		NodeID: n.cfg.ID, LeaderID: string(leader), Term: n.raft.CurrentTerm(),
+		NodeID: n.cfg.ID, LeaderID: string(leader), Term: n.consensus.raft.CurrentTerm(),
 		Nodes: make([]MemberStatus, len(servers)),
 	}
 	gossiped := map[string]neighbour{}
@@ -62,16 +74,33 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 			return nil
 		})
 	}
-	return s, asking.Wait()
+	err := asking.Wait()
+	n.addSkews(s.Nodes)
+	return s, err
+}
+
+// addSkews adds what the leader knows of the members' clocks.
+func (n *Node) addSkews(members []MemberStatus) {
+	t := n.consensus.terms.current.Load()
+	if t == nil {
+		return
+	}
+	for _, s := range t.Nodes() {
+		for i := range members {
+			if members[i].NodeID == s.ID && !s.LastHeard.IsZero() {
+				members[i].ClockSkew = &s.Skew
+			}
+		}
+	}
 }
 
 func (n *Node) memberStatus(ctx context.Context, server raft.Server, leader raft.ServerID, gossiped map[string]neighbour) MemberStatus {
-	m := MemberStatus{NodeID: string(server.ID), PeerAddr: string(server.Address), Role: role(server, leader), State: "DEAD"}
+	m := MemberStatus{NodeID: string(server.ID), PeerAddr: string(server.Address), Role: role(server, leader), State: stateDead}
 	if g, ok := gossiped[m.NodeID]; ok {
-		m.HTTPAddr, m.Version, m.State = g.HTTPAddr, g.Version, "SUSPECT"
+		m.HTTPAddr, m.Version, m.State, m.ReadOnly = g.HTTPAddr, g.Version, stateSuspect, g.ReadOnly
 	}
 	if hello, err := n.greet(ctx, server); err == nil && hello.NodeID == m.NodeID {
-		m.State, m.HTTPAddr, m.Version = "ALIVE", hello.HTTPAddr, hello.Version
+		m.State, m.HTTPAddr, m.Version = stateAlive, hello.HTTPAddr, hello.Version
 		m.AppliedIndex, m.OpenAttempts = hello.AppliedIndex, hello.OpenAttempts
 	}
 	return m
@@ -83,16 +112,16 @@ func (n *Node) greet(ctx context.Context, server raft.Server) (transport.Greetin
 	}
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	return n.calls.Hello(ctx, string(server.Address), n.greeting())
+	return n.links.calls.Hello(ctx, string(server.Address), n.greeting())
 }
 
 func role(s raft.Server, leader raft.ServerID) string {
 	switch {
 	case s.ID == leader:
-		return "LEADER"
+		return roleLeader
 	case s.Suffrage == raft.Voter:
-		return "FOLLOWER"
+		return roleFollower
 	default:
-		return "LEARNER"
+		return roleLearner
 	}
 }

@@ -35,7 +35,7 @@ func benchmarkPlan(b *testing.B, schedule job.Schedule) {
 	p := newPlanner(cfg.withDefaults(), r)
 	for b.Loop() {
 		for _, n := range r.all() {
-			n.answer(job.BatchReply{Incarnation: 1}, time.Now())
+			n.answer(job.BatchReply{Incarnation: 1}, time.Now(), 0)
 		}
 		for at := 0; at < jobs; at += maxSlotsPerEntry {
 			if _, err := p.plan(b.Context(), due[at:min(at+maxSlotsPerEntry, jobs)]); err != nil {
@@ -52,3 +52,5 @@ type discard struct{}
 func (discard) Submit(_ context.Context, d job.Decision) (job.Applied, error) {
 	return job.Applied{Items: make([]job.Item, len(d.(job.Plan).Slots))}, nil
 }
+
+func (discard) Confirm(context.Context) error { return nil }

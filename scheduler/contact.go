@@ -17,25 +17,26 @@ const (
 )
 
 // pace is how often nodes are called, and what silence means: all of it follows
-// from NodeLostAfter.
+// from NodeLostAfter. Its lease and office are safe together, see the lease in
+// the package's comment.
 type pace struct {
-	renew time.Duration // from one batch to the next, empty if need be
-	alive time.Duration // an answer this old still makes a node eligible
-	mute  time.Duration // silence after which the lease is not renewed
-	call  time.Duration // the longest call
-	lease time.Duration // what a batch grants
-	lost  time.Duration // silence after which attempts are LOST
+	renew  time.Duration // from one batch to the next, empty if need be; the same for confirmations
+	alive  time.Duration // an answer this old still makes a node eligible
+	call   time.Duration // the longest call
+	office time.Duration // how long after it was asked for a confirmation lets leases be granted
+	lease  time.Duration // what a batch grants, from the reply on that it rests on
+	lost   time.Duration // silence after which attempts are LOST
 }
 
 func newPace(nodeLostAfter time.Duration) pace {
 	renew := min(nodeLostAfter/10, time.Second)
 	return pace{
-		renew: renew,
-		alive: 3 * renew,
-		mute:  nodeLostAfter / 4,
-		call:  nodeLostAfter / 4,
-		lease: nodeLostAfter * 6 / 10,
-		lost:  nodeLostAfter,
+		renew:  renew,
+		alive:  3 * renew,
+		call:   nodeLostAfter / 4,
+		office: nodeLostAfter / 4,
+		lease:  nodeLostAfter * 6 / 10,
+		lost:   nodeLostAfter,
 	}
 }
 
@@ -43,10 +44,10 @@ func newPace(nodeLostAfter time.Duration) pace {
 type contact struct {
 	pace
 	since    time.Time // when the term began to listen
-	answered time.Time // the last answer; zero before the first
-	leased   time.Time // when the last batch that grants a lease was sent
-	failures int       // calls that failed since the last answer
+	answered time.Time // when the last answer came; zero before the first
+	failures int       // calls that failed since the last good answer
 	reply    job.BatchReply
+	skew     time.Duration // of the node's wall clock, as the last answer showed it
 }
 
 // heard is when silence began.
@@ -62,20 +63,15 @@ func (c *contact) isAlive(now time.Time) bool {
 	return !c.answered.IsZero() && c.failures == 0 && !c.reply.Draining && now.Sub(c.answered) <= c.alive
 }
 
-// isMute reports whether the node has been silent for so long that it must not
-// be kept alive.
-func (c *contact) isMute(now time.Time) bool { return now.Sub(c.heard()) > c.mute }
+// canTake reports whether the node might take an assignment: it has given a reply
+// for the batch to rest on, and not so long ago that it is sure to refuse.
+func (c *contact) canTake(now time.Time) bool {
+	return !c.answered.IsZero() && now.Sub(c.answered) < c.lease
+}
 
 // lostAt is when the node's requests are over for certain, unless it answers
-// before: a lease from a batch that was sent after the last answer counts as
-// received.
-func (c *contact) lostAt() time.Time {
-	from := c.heard()
-	if c.leased.After(from) {
-		from = c.leased
-	}
-	return from.Add(c.lost)
-}
+// before.
+func (c *contact) lostAt() time.Time { return c.heard().Add(c.lost) }
 
 // state is what [Term.Nodes] tells.
 func (c *contact) state(now time.Time) NodeState {
@@ -89,9 +85,29 @@ func (c *contact) state(now time.Time) NodeState {
 	}
 }
 
-// backoff is the pause after a call that failed.
-func (c *contact) backoff() time.Duration {
-	return doubled(firstBackoff, c.failures-1, c.renew)
+// take notes an answer. A node that refuses twice in a row refuses a batch that
+// rested on what it had just said: that counts as a failure, so that the two do
+// not go on like this for ever as fast as they can.
+func (c *contact) take(reply job.BatchReply, now time.Time) {
+	if reply.Refused && c.reply.Refused {
+		c.failures++
+	} else {
+		c.failures = 0
+	}
+	c.answered, c.reply = now, reply
+}
+
+// pause is how long to wait before the next call, if there is nothing to send.
+// After a refusal the same is sent again at once, on the new reply.
+func (c *contact) pause() time.Duration {
+	switch {
+	case c.failures > 0:
+		return doubled(firstBackoff, c.failures-1, c.renew)
+	case c.reply.Refused:
+		return 0
+	default:
+		return c.renew
+	}
 }
 
 // firstBackoff is the pause after the first call that failed; it doubles up to

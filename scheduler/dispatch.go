@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cronraft/cronraft/internal/crashpoint"
 	"github.com/cronraft/cronraft/internal/group"
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -21,22 +22,26 @@ const (
 // sender of its node, or to the heap of those that wait for their next attempt.
 // It also keeps the roster in step with the membership.
 type dispatcher struct {
-	cfg         *Config
-	roster      *roster
-	losses      *losses
-	pokePlanner func()
-	alive       chan struct{}   // a node has become eligible
-	begun       chan []*waiting // a Begin is no longer under way
+	cfg     *Config
+	roster  *roster
+	planner *planner
+	losses  *losses
+	office  *office
+	alive   chan struct{}   // a node has become eligible
+	begun   chan []*waiting // a Begin is no longer under way
 
 	// run alone uses the fields below.
 	holders map[job.ExecutionID]*node
 	pending *pending
 	flying  int // Begins under way
+	// drained: the feed has told what earlier terms left. The attempts that it
+	// tells of from then on are this term's.
+	drained bool
 }
 
-func newDispatcher(cfg *Config, r *roster, l *losses, pokePlanner func()) *dispatcher {
+func newDispatcher(cfg *Config, p *planner, l *losses, o *office) *dispatcher {
 	return &dispatcher{
-		cfg: cfg, roster: r, losses: l, pokePlanner: pokePlanner,
+		cfg: cfg, roster: p.roster, planner: p, losses: l, office: o,
 		alive:   make(chan struct{}, 1),
 		begun:   make(chan []*waiting, maxBegins),
 		holders: map[job.ExecutionID]*node{},
@@ -56,12 +61,12 @@ func (d *dispatcher) run(ctx context.Context, g *group.Group) error {
 			return ctx.Err()
 		case <-d.cfg.Feed.Changed():
 			d.drain(g)
-			d.pokePlanner()
+			d.planner.poke()
 		case <-d.cfg.Peers.MembersChanged():
 			d.enrol(g)
 		case ws := <-d.begun:
 			d.flying--
-			d.pending.putBack(ws, time.Now().Add(retryPause))
+			d.pending.putBack(ws, d.cfg.Now().Add(retryPause))
 		case <-d.alive:
 		case <-timer.C:
 		}
@@ -85,15 +90,23 @@ func (d *dispatcher) enrol(g *group.Group) {
 func (d *dispatcher) node(g *group.Group, id string) *node {
 	n, added := d.roster.node(id)
 	if added {
-		g.Go(newSender(d.cfg, n, d.losses, d.nodeAlive).run)
+		g.Go(d.sender(n).run)
 	}
 	return n
+}
+
+func (d *dispatcher) sender(n *node) *sender {
+	logger := d.cfg.Logger.With("peer", n.id)
+	return &sender{
+		cfg: d.cfg, node: n, losses: d.losses, office: d.office, onAlive: d.nodeAlive, logger: logger,
+		clock: clockWatch{cfg: d.cfg, peer: n.id, logger: logger},
+	}
 }
 
 // nodeAlive wakes those who wait for a node to give attempts to.
 func (d *dispatcher) nodeAlive() {
 	poke(d.alive)
-	d.pokePlanner()
+	d.planner.poke()
 }
 
 // retire removes a node that is no member and has nothing open.
@@ -105,42 +118,59 @@ func (d *dispatcher) retire(n *node) {
 
 // drain routes what the feed has.
 func (d *dispatcher) drain(g *group.Group) {
-	for _, o := range d.cfg.Feed.Drain() {
-		before := d.forget(o.Execution)
+	changes := d.cfg.Feed.Drain()
+	if d.drained && slices.ContainsFunc(changes, isRunning) {
+		d.cfg.Reached.Reach(crashpoint.Planned)
+	}
+	for _, o := range changes {
+		before, was := d.forget(o.Execution)
 		switch o.Phase {
 		case job.PhaseRunning, job.PhaseAborting:
 			n := d.node(g, o.Node.ID)
 			d.holders[o.Execution] = n
-			n.put(o)
+			n.put(o, d.isUnreached(o, was))
 		case job.PhasePending:
 			d.pending.add(o)
-		case job.PhaseWaiting, job.PhaseClosed:
+		case job.PhaseClosed:
+			d.planner.held.release(o.Execution.Job)
+		case job.PhaseWaiting, job.PhaseBuffered:
 		}
 		if before != nil {
 			d.retire(before)
 		}
 	}
+	d.drained = true
+}
+
+func isRunning(o job.Open) bool { return o.Phase == job.PhaseRunning }
+
+// isUnreached reports whether the attempt has surely not come to its node: this
+// term planned it, and has not sent it so far. was is what the execution was
+// before; zero if no node had it.
+func (d *dispatcher) isUnreached(o job.Open, was item) bool {
+	return d.drained && (was.open.Attempt != o.Attempt || was.unreached)
 }
 
 // forget takes an execution away from wherever it was, and returns the node that
-// had it; nil if none had.
-func (d *dispatcher) forget(id job.ExecutionID) *node {
+// had it, and as what; nil if none had.
+func (d *dispatcher) forget(id job.ExecutionID) (*node, item) {
 	d.pending.drop(id)
 	n, ok := d.holders[id]
 	if !ok {
-		return nil
+		return nil, item{}
 	}
 	delete(d.holders, id)
-	if o, ok := n.drop(id); ok {
-		d.losses.forget(ref(o))
+	it, ok := n.drop(id)
+	if ok {
+		d.losses.forget(ref(it.open))
 	}
-	return n
+	return n, it
 }
 
 // begin starts the attempts that are due and returns when to look again.
 func (d *dispatcher) begin(g *group.Group) time.Duration {
-	now := time.Now()
-	for d.flying < maxBegins && d.roster.hasAlive(now) {
+	now := d.cfg.Now()
+	for d.flying < maxBegins && d.roster.hasAlive(time.Now()) {
 		due := d.pending.due(now, maxBeginsPerEntry)
 		if len(due) == 0 {
 			return d.pending.wait(now)
@@ -164,10 +194,9 @@ func (d *dispatcher) begin(g *group.Group) time.Duration {
 // submit commits the next attempts of executions. Those that the feed does not
 // move on will be due again.
 func (d *dispatcher) submit(ctx context.Context, due []*waiting) error {
-	now := time.Now()
-	picker := d.roster.picker(now)
+	picker := d.roster.picker(time.Now())
 	defer picker.release()
-	decision := job.Begin{At: job.Instant(now)}
+	decision := job.Begin{At: d.cfg.instant()}
 	for _, w := range due {
 		node, ok := picker.pick()
 		if !ok {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,51 +13,60 @@ import (
 // maxLossesPerEntry bounds one MarkLost.
 const maxLossesPerEntry = 1000
 
+// loss is an attempt that is lost.
+type loss struct {
+	open job.Open
+	// unreached: it has surely not come to its node.
+	unreached bool
+}
+
 // losses has the attempts that are lost until the log knows it.
 type losses struct {
 	cfg  *Config
 	wake chan struct{}
 
 	mu   sync.Mutex // guards lost
-	lost map[job.AttemptRef]job.Trigger
+	lost map[job.AttemptRef]loss
 }
 
 func newLosses(cfg *Config) *losses {
-	return &losses{cfg: cfg, wake: make(chan struct{}, 1), lost: map[job.AttemptRef]job.Trigger{}}
+	return &losses{cfg: cfg, wake: make(chan struct{}, 1), lost: map[job.AttemptRef]loss{}}
 }
 
 // add takes over attempts that are lost.
-func (l *losses) add(attempts []job.Open) {
+func (l *losses) add(attempts []loss) {
 	if len(attempts) == 0 {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, o := range attempts {
-		l.lost[ref(o)] = o.Trigger
+	for _, a := range attempts {
+		l.lost[ref(a.open)] = a
 	}
 	poke(l.wake)
 }
 
-// forget drops an attempt: the log has moved on.
-func (l *losses) forget(r job.AttemptRef) {
+// forget drops attempts: the log has moved on.
+func (l *losses) forget(attempts ...job.AttemptRef) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.lost, r)
+	for _, r := range attempts {
+		delete(l.lost, r)
+	}
 }
 
-// some returns a decision about as many losses as fit into one.
-func (l *losses) some() (d job.MarkLost, triggers []job.Trigger) {
+// some returns as many losses as fit into one decision.
+func (l *losses) some() []loss {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for r, trigger := range l.lost {
-		if len(d.Attempts) == maxLossesPerEntry {
+	var some []loss
+	for _, a := range l.lost {
+		if len(some) == maxLossesPerEntry {
 			break
 		}
-		d.Attempts = append(d.Attempts, r)
-		triggers = append(triggers, trigger)
+		some = append(some, a)
 	}
-	return d, triggers
+	return some
 }
 
 // run commits losses until the term ends.
@@ -81,19 +91,57 @@ func (l *losses) run(ctx context.Context) error {
 
 // commit submits until no loss is left.
 func (l *losses) commit(ctx context.Context) error {
-	for {
-		d, triggers := l.some()
-		if len(d.Attempts) == 0 {
-			return nil
+	for some := l.some(); len(some) > 0; some = l.some() {
+		d, triggers, err := l.decide(some)
+		if err != nil {
+			return err
 		}
-		d.At = job.Instant(time.Now())
 		applied, err := l.cfg.Log.Submit(ctx, d)
 		if err != nil {
 			return fmt.Errorf("submit lost attempts: %w", err)
 		}
 		l.cfg.Metrics.lostAttempts(applied.Items, triggers)
-		for _, r := range d.Attempts {
-			l.forget(r)
+		l.forget(d.Attempts...)
+		l.forget(d.Final...)
+	}
+	return nil
+}
+
+// decide sorts the losses: one that may have called its target is the end of an
+// execution whose job wants that at most once, and any other is made again. The
+// triggers are in the order of the decision's items.
+func (l *losses) decide(some []loss) (d job.MarkLost, triggers []job.Trigger, err error) {
+	d.At = l.cfg.instant()
+	var last []job.Trigger // of d.Final
+	for _, a := range some {
+		final, err := l.isFinal(a)
+		switch {
+		case err != nil:
+			return job.MarkLost{}, nil, err
+		case final:
+			d.Final = append(d.Final, ref(a.open))
+			last = append(last, a.open.Trigger)
+		default:
+			d.Attempts = append(d.Attempts, ref(a.open))
+			triggers = append(triggers, a.open.Trigger)
 		}
 	}
+	return d, append(triggers, last...), nil
+}
+
+func (l *losses) isFinal(a loss) (bool, error) {
+	if a.unreached {
+		return false, nil
+	}
+	return isAtMostOnce(l.cfg.Jobs, a.open.Execution.Job)
+}
+
+// isAtMostOnce reports whether no attempt of the job may be made again that was
+// lost; false for one that was deleted.
+func isAtMostOnce(jobs Jobs, id job.ID) (bool, error) {
+	j, err := jobs.Job(id)
+	if err != nil && !errors.Is(err, job.ErrNotFound) {
+		return false, fmt.Errorf("read job %v: %w", id, err)
+	}
+	return j.Guarantee == job.AtMostOnce, nil
 }

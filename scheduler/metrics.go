@@ -6,7 +6,7 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// The names of the metrics. They are counted by the leader that decided, once
+// The names of the metrics. Events are counted by the leader that decided, once
 // its decision was applied.
 const (
 	metricExecutions = "cronraft_executions_total"
@@ -15,6 +15,7 @@ const (
 	metricLost       = "cronraft_lost_attempts_total"
 	metricPlanBatch  = "cronraft_plan_batch_size"
 	metricLateness   = "cronraft_execution_lateness_seconds"
+	metricSkew       = "cronraft_clock_skew_seconds"
 )
 
 // outcomeSuccess is the label of an attempt without error; the others carry
@@ -29,6 +30,7 @@ type Metrics struct {
 	lost       prometheus.Counter
 	planBatch  prometheus.Histogram
 	lateness   prometheus.Histogram
+	skew       *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics and registers them; with a nil registerer they
@@ -55,9 +57,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: metricLateness, Help: "Time from a slot to the start of its first request.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 		}),
+		skew: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: metricSkew, Help: "How far a node's wall clock is ahead of the leader's; only the leader has it.",
+		}, []string{"peer"}),
 	}
 	if r != nil {
-		r.MustRegister(m.executions, m.attempts, m.missed, m.lost, m.planBatch, m.lateness)
+		r.MustRegister(m.executions, m.attempts, m.missed, m.lost, m.planBatch, m.lateness, m.skew)
 	}
 	return m
 }
@@ -92,6 +97,9 @@ func (m *Metrics) recorded(o *job.Outcome, open job.Open, result job.Result) {
 	label := outcomeSuccess
 	if o.Err != nil {
 		label = string(o.Err.Code)
+	}
+	if label == string(job.ErrNodeLost) {
+		m.lost.Inc()
 	}
 	m.attempts.WithLabelValues(label).Inc()
 	m.ended(result, open.Trigger)

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,33 +66,76 @@ func TestCheckSchedule(t *testing.T) {
 func TestPlanSlot(t *testing.T) {
 	t.Parallel()
 	at := func(d time.Duration) time.Time { return noon.Add(d) }
+	on := func(s job.Schedule, misfire job.MisfirePolicy, window time.Duration) job.Spec {
+		return job.Spec{Schedule: s, Misfire: misfire, CatchupWindow: window}
+	}
+	once := func(s job.Schedule) job.Spec { return on(s, job.MisfireFireOnce, 1000*time.Hour) }
+	all := func(s job.Schedule) job.Spec { return on(s, job.MisfireFireAll, time.Hour) }
+	skip := func(s job.Schedule) job.Spec { return on(s, job.MisfireSkip, time.Hour) }
 	for name, c := range map[string]struct {
-		schedule job.Schedule
-		late     time.Duration
-		want     slotPlan
+		spec job.Spec
+		late time.Duration
+		want slotPlan
 	}{
-		"on time": {everyMinute, 0,
+		"on time": {once(everyMinute), 0,
 			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerScheduled}},
-		"late within the grace, later slots due too": {everySecond, misfireGrace,
+		"late within the grace, later slots due too": {once(everySecond), misfireGrace,
 			slotPlan{next: at(time.Second), fire: noon, trigger: job.TriggerScheduled}},
-		"one late slot": {everyMinute, 30 * time.Second,
+		"one late slot": {once(everyMinute), 30 * time.Second,
 			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerCatchup, steps: 1}},
-		"two late slots": {everyMinute, time.Minute,
+		"two late slots": {once(everyMinute), time.Minute,
 			slotPlan{next: at(2 * time.Minute), fire: at(time.Minute), trigger: job.TriggerCatchup, steps: 1,
 				missed: job.Gap{From: noon, To: noon, Count: 1}}},
-		"a long gap of an interval": {everyMinute, time.Hour + time.Second,
+		"a long gap of an interval": {once(everyMinute), time.Hour + time.Second,
 			slotPlan{next: at(61 * time.Minute), fire: at(time.Hour), trigger: job.TriggerCatchup, steps: 1,
 				missed: job.Gap{From: noon, To: at(59 * time.Minute), Count: 60}}},
-		"a gap of a cron job": {cronMinute, 5*time.Minute + time.Second,
+		"a gap of a cron job": {once(cronMinute), 5*time.Minute + time.Second,
 			slotPlan{next: at(6 * time.Minute), fire: at(5 * time.Minute), trigger: job.TriggerCatchup, steps: 6,
 				missed: job.Gap{From: noon, To: at(4 * time.Minute), Count: 5}}},
-		"a gap of a cron job too long to walk": {cronMinute, 10000 * time.Minute,
+		"a gap of a cron job too long to walk": {once(cronMinute), 10000 * time.Minute,
 			slotPlan{next: at(5000 * time.Minute), trigger: job.TriggerCatchup, steps: maxWalk,
 				missed: job.Gap{From: noon, To: at(4999 * time.Minute), Count: 5000}}},
+		"the policy of a job that has none": {on(everyMinute, "", time.Hour), 30 * time.Second,
+			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerCatchup, steps: 1}},
+		"the latest at the edge of the window": {on(everyMinute, job.MisfireFireOnce, 30*time.Second), 30 * time.Second,
+			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerCatchup, steps: 1}},
+		"the latest outside the window": {on(everyMinute, job.MisfireFireOnce, 30*time.Second), 91 * time.Second,
+			slotPlan{next: at(2 * time.Minute), trigger: job.TriggerCatchup, steps: 1,
+				missed: job.Gap{From: noon, To: at(time.Minute), Count: 2}}},
+		"no window, the latest within the grace": {on(everyMinute, job.MisfireFireOnce, 0), 65 * time.Second,
+			slotPlan{next: at(2 * time.Minute), fire: at(time.Minute), trigger: job.TriggerCatchup, steps: 1,
+				missed: job.Gap{From: noon, To: noon, Count: 1}}},
+
+		"SKIP, on time": {skip(everyMinute), misfireGrace,
+			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerScheduled}},
+		"SKIP, one late slot": {skip(everyMinute), misfireGrace + 1,
+			slotPlan{next: at(time.Minute), trigger: job.TriggerCatchup, steps: 1,
+				missed: job.Gap{From: noon, To: noon, Count: 1}}},
+		"SKIP, what is within the grace is left": {skip(everySecond), 30 * time.Second,
+			slotPlan{next: at(20 * time.Second), trigger: job.TriggerCatchup, steps: 1,
+				missed: job.Gap{From: noon, To: at(19 * time.Second), Count: 20}}},
+		"SKIP, a gap of a cron job": {skip(cronMinute), 5*time.Minute + 9*time.Second,
+			slotPlan{next: at(5 * time.Minute), trigger: job.TriggerCatchup, steps: 5,
+				missed: job.Gap{From: noon, To: at(4 * time.Minute), Count: 5}}},
+
+		"FIRE_ALL, on time": {all(everyMinute), replayGrace,
+			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerScheduled}},
+		"FIRE_ALL, late": {all(everyMinute), replayGrace + 1,
+			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerCatchup}},
+		"FIRE_ALL, at the edge of the window": {all(everyMinute), time.Hour,
+			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerCatchup}},
+		"FIRE_ALL, older than the window": {all(everyMinute), time.Hour + 150*time.Second,
+			slotPlan{next: at(3 * time.Minute), trigger: job.TriggerCatchup, steps: 1,
+				missed: job.Gap{From: noon, To: at(2 * time.Minute), Count: 3}}},
+		"FIRE_ALL, a cron job's older than the window": {all(cronMinute), time.Hour + 150*time.Second,
+			slotPlan{next: at(3 * time.Minute), trigger: job.TriggerCatchup, steps: 3,
+				missed: job.Gap{From: noon, To: at(2 * time.Minute), Count: 3}}},
+		"FIRE_ALL, no window, within the grace": {on(everyMinute, job.MisfireFireAll, 0), misfireGrace,
+			slotPlan{next: at(time.Minute), fire: noon, trigger: job.TriggerCatchup}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := planSlot(c.schedule, noon, noon.Add(c.late))
+			got, err := planSlot(&c.spec, noon, noon.Add(c.late))
 			if err != nil || got != c.want {
 				t.Errorf("planSlot = %+v, %v\nwant %+v", got, err, c.want)
 			}
@@ -100,12 +145,69 @@ func TestPlanSlot(t *testing.T) {
 
 func TestPlanSlot_IntervalAndCronAgree(t *testing.T) {
 	t.Parallel()
-	for late := time.Duration(0); late < 20*time.Minute; late += 7 * time.Second {
-		byInterval, err := planSlot(everyMinute, noon, noon.Add(late))
-		byCron, err2 := planSlot(cronMinute, noon, noon.Add(late))
-		byInterval.steps, byCron.steps = 0, 0
-		if err != nil || err2 != nil || byInterval != byCron {
-			t.Fatalf("%v late: interval %+v, %v; cron %+v, %v", late, byInterval, err, byCron, err2)
+	for _, misfire := range []job.MisfirePolicy{job.MisfireFireOnce, job.MisfireFireAll, job.MisfireSkip} {
+		for late := time.Duration(0); late < 20*time.Minute; late += 7 * time.Second {
+			spec := job.Spec{Schedule: everyMinute, Misfire: misfire, CatchupWindow: 10 * time.Minute}
+			byInterval, err := planSlot(&spec, noon, noon.Add(late))
+			spec.Schedule = cronMinute
+			byCron, err2 := planSlot(&spec, noon, noon.Add(late))
+			byInterval.steps, byCron.steps = 0, 0
+			if err != nil || err2 != nil || byInterval != byCron {
+				t.Fatalf("%s, %v late: interval %+v, %v; cron %+v, %v", misfire, late, byInterval, err, byCron, err2)
+			}
 		}
+	}
+}
+
+func TestMustWait(t *testing.T) {
+	t.Parallel()
+	scheduled := job.Open{Trigger: job.TriggerScheduled}
+	manual := job.Open{Trigger: job.TriggerManual, Phase: job.PhasePending}
+	catchup := job.Open{Trigger: job.TriggerCatchup}
+	nine := slices.Repeat([]job.Open{catchup}, maxReplays-1)
+	f := func(overlap job.OverlapPolicy, trigger job.Trigger, want bool, open ...job.Open) {
+		t.Helper()
+		if got := mustWait(overlap, trigger, open); got != want {
+			t.Errorf("mustWait(%s, %s, %v) = %t, want %t", overlap, trigger, open, got, want)
+		}
+	}
+	for _, overlap := range []job.OverlapPolicy{job.OverlapSkip, job.OverlapCancelPrevious, job.OverlapBufferOne} {
+		f(overlap, job.TriggerCatchup, false)
+		f(overlap, job.TriggerCatchup, true, catchup)
+		f(overlap, job.TriggerCatchup, true, scheduled)
+		f(overlap, job.TriggerCatchup, true, manual)
+		f(overlap, job.TriggerScheduled, true, scheduled, catchup)
+		f(overlap, job.TriggerScheduled, false, scheduled, manual)
+	}
+	f(job.OverlapAllow, job.TriggerCatchup, false, append(nine, scheduled)...)
+	f(job.OverlapAllow, job.TriggerCatchup, true, append(nine, catchup)...)
+	f(job.OverlapAllow, job.TriggerScheduled, false, append(nine, catchup)...)
+}
+
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	f := func(s job.Schedule, late time.Duration, wantTo time.Time, wantCount int) {
+		t.Helper()
+		got, err := Missed(s, noon, noon.Add(late))
+		if want := (job.Gap{From: noon, To: wantTo, Count: wantCount}); err != nil || got != want {
+			t.Errorf("Missed(%+v, %v late) = %+v, %v, want %+v", s, late, got, err, want)
+		}
+	}
+	for _, s := range []job.Schedule{everyMinute, cronMinute} {
+		f(s, 0, noon, 1)
+		f(s, 59*time.Second, noon, 1)
+		f(s, time.Minute, noon.Add(time.Minute), 2)
+		f(s, 3*maxWalk*time.Minute+time.Second, noon.Add(3*maxWalk*time.Minute), 3*maxWalk+1)
+	}
+	if _, err := Missed(job.Schedule{Cron: "nonsense", Timezone: "UTC"}, noon, noon); err == nil {
+		t.Error("Missed of a schedule that cannot be read: no error")
+	}
+}
+
+func TestCheckSchedule_NamesTheFieldOnce(t *testing.T) {
+	t.Parallel()
+	fields := CheckSchedule(job.Schedule{Cron: "* * *", Timezone: "UTC"})
+	if len(fields) != 1 || fields[0].Field != "cronExpression" || strings.Contains(fields[0].Msg, "expression: ") {
+		t.Errorf("got %+v", fields)
 	}
 }

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cronraft/cronraft/internal/cron"
@@ -42,7 +43,9 @@ func CheckSchedule(s job.Schedule) []job.FieldError {
 	var fields []job.FieldError
 	if s.Cron != "" {
 		if _, err := cron.Parse(s.Cron); err != nil {
-			fields = append(fields, job.FieldError{Field: "cronExpression", Msg: err.Error()})
+			// The field's name says already that it is the expression.
+			msg := strings.TrimPrefix(err.Error(), "expression: ")
+			fields = append(fields, job.FieldError{Field: "cronExpression", Msg: msg})
 		}
 	}
 	if _, err := cron.LoadZone(s.Timezone); err != nil {

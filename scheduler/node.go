@@ -34,6 +34,9 @@ type node struct {
 // item is an attempt that a node is to run, or to abort.
 type item struct {
 	open job.Open
+	// unreached: this term planned the attempt, and it has surely not come to its
+	// node.
+	unreached bool
 	// settled: acknowledged, dropped or lost, and in no case sent again.
 	settled bool
 	lost    bool
@@ -58,10 +61,10 @@ func ref(o job.Open) job.AttemptRef {
 }
 
 // put makes the execution the node's. Its earlier state must have been dropped.
-func (n *node) put(o job.Open) {
+func (n *node) put(o job.Open, unreached bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	it := &item{open: o}
+	it := &item{open: o, unreached: unreached}
 	n.items[o.Execution] = it
 	n.unsent = append(n.unsent, it)
 	n.mixed = n.mixed || o.Node.Incarnation != n.contact.reply.Incarnation
@@ -73,22 +76,23 @@ func (n *node) put(o job.Open) {
 
 // drop forgets the execution and returns what it was; false if it was none of
 // the node's.
-func (n *node) drop(id job.ExecutionID) (job.Open, bool) {
+func (n *node) drop(id job.ExecutionID) (item, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	it, ok := n.items[id]
 	if !ok {
-		return job.Open{}, false
+		return item{}, false
 	}
 	it.settled = true
 	delete(n.items, id)
 	if it.open.Phase == job.PhaseRunning {
 		n.running.Add(-1)
 	}
-	return it.open, true
+	return *it, true
 }
 
-// setMember says whether the node may be sent anything, and wakes its sender.
+// setMember says whether attempts may be planned for the node, and wakes its
+// sender.
 func (n *node) setMember(member bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -124,23 +128,24 @@ func (n *node) status(now time.Time) (s NodeStatus, member bool) {
 		Open:         len(n.items),
 		AppliedIndex: n.contact.reply.AppliedIndex,
 		LastHeard:    n.contact.answered,
+		Skew:         n.contact.skew,
 	}, n.member
 }
 
-// take returns the oldest items to send: aborts, and assignments unless the node
-// has gone mute.
+// take returns the oldest items to send: aborts, and assignments if the node can
+// take any.
 func (n *node) take(now time.Time, limit int) []*item {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.sweep()
-	mute := n.contact.isMute(now)
+	canTake := n.contact.canTake(now)
 	var taken []*item
 	for _, it := range n.unsent {
 		if len(taken) == limit {
 			break
 		}
 		assign := it.open.Phase == job.PhaseRunning
-		if now.Before(it.after) || assign && mute {
+		if now.Before(it.after) || assign && !canTake {
 			continue
 		}
 		taken = append(taken, it)
@@ -179,7 +184,7 @@ func (n *node) postpone(it *item, until time.Time) {
 // lose marks the attempts that are lost as of now and returns those that were
 // not before. Silent for too long: all of them. Otherwise, once the node has
 // answered: those planned for another life of it.
-func (n *node) lose(now time.Time) (lost []job.Open, silent bool) {
+func (n *node) lose(now time.Time) (lost []loss, silent bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	silent = !now.Before(n.contact.lostAt())
@@ -191,15 +196,35 @@ func (n *node) lose(now time.Time) (lost []job.Open, silent bool) {
 		if it.lost || !silent && it.open.Node.Incarnation == n.contact.reply.Incarnation {
 			continue
 		}
-		it.lost, it.settled = true, true
-		lost = append(lost, it.open)
+		lost = append(lost, it.lose())
 	}
 	return lost, silent
 }
 
+// giveUp marks as lost, while calls to the node fail, the attempts that have
+// surely not come to it, and returns them: there is nothing to wait for.
+func (n *node) giveUp() []loss {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.contact.failures == 0 {
+		return nil
+	}
+	var lost []loss
+	for _, it := range n.unsent {
+		if it.unreached && !it.settled {
+			lost = append(lost, it.lose())
+		}
+	}
+	return lost
+}
+
+func (it *item) lose() loss {
+	it.lost, it.settled = true, true
+	return loss{open: it.open, unreached: it.unreached}
+}
+
 // outlook is what a sender has to know before it calls.
 type outlook struct {
-	member  bool
 	failing bool          // the last call failed
 	wait    time.Duration // when to look again at the latest
 }
@@ -207,46 +232,65 @@ type outlook struct {
 func (n *node) outlook(now time.Time) outlook {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	o := outlook{member: n.member, failing: n.contact.failures > 0, wait: n.pace.renew}
+	o := outlook{failing: n.contact.failures > 0, wait: n.pace.renew}
 	if until := n.contact.lostAt().Sub(now); until > 0 {
 		o.wait = min(o.wait, until)
 	}
 	return o
 }
 
-// beginCall takes note of a call that is about to begin, and returns the lease
-// that it may grant and when it has to end.
-func (n *node) beginCall(now time.Time) (lease time.Duration, deadline time.Time) {
+// beginCall takes note of a call that is about to begin with the items: from now
+// on they may come to the node. It returns the reply that the batch rests on,
+// when the call has to end, and the items of which that was not so before.
+func (n *node) beginCall(now time.Time, items []*item) (rest job.BatchReply, deadline time.Time, fresh []*item) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	c := &n.contact
-	if !c.isMute(now) {
-		lease, c.leased = c.lease, now
+	for _, it := range items {
+		if it.unreached {
+			it.unreached = false
+			fresh = append(fresh, it)
+		}
 	}
+	c := &n.contact
 	deadline = now.Add(c.call)
 	if lostAt := c.lostAt(); lostAt.After(now) && lostAt.Before(deadline) {
 		deadline = lostAt
 	}
-	return lease, deadline
+	return c.reply, deadline, fresh
 }
 
-// answer takes note of a reply: after how many failures it came, and whether
-// the node has become eligible with it.
-func (n *node) answer(reply job.BatchReply, now time.Time) (failures int, becameAlive bool) {
+// change is what a call changed about a node.
+type change struct {
+	before, failures int // calls that had failed, and have now
+	becameAlive      bool
+	pause            time.Duration // until the next call, if there is nothing to send
+}
+
+// answer takes note of a reply, and of how far the node's clock is off.
+func (n *node) answer(reply job.BatchReply, now time.Time, skew time.Duration) change {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c := &n.contact
-	failures, becameAlive = c.failures, !c.isAlive(now)
+	before, wasAlive := c.failures, c.isAlive(now)
 	n.mixed = n.mixed || reply.Incarnation != c.reply.Incarnation
-	c.answered, c.reply, c.failures = now, reply, 0
-	return failures, becameAlive
+	c.skew = skew
+	c.take(reply, now)
+	return change{
+		before: before, failures: c.failures,
+		becameAlive: !wasAlive && c.isAlive(now), pause: c.pause(),
+	}
 }
 
-// fail takes note of a call that failed, and returns how many did since the last
-// answer, and the pause before the next one.
-func (n *node) fail() (failures int, backoff time.Duration) {
+// fail takes note of a call that failed. The undelivered items have surely not
+// come to the node with it.
+func (n *node) fail(undelivered []*item) change {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.contact.failures++
-	return n.contact.failures, n.contact.backoff()
+	for _, it := range undelivered {
+		it.unreached = true
+	}
+	c := &n.contact
+	before := c.failures
+	c.failures++
+	return change{before: before, failures: c.failures, pause: c.pause()}
 }

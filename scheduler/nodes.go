@@ -17,6 +17,9 @@ type NodeStatus struct {
 	Open         int       // attempts that are its to run, or to abort
 	AppliedIndex uint64    // of its last answer
 	LastHeard    time.Time // zero if it has not answered in this term
+	// Skew is how far the node's wall clock is ahead of this one's, as its last
+	// answer showed it; zero if that is not known.
+	Skew time.Duration
 }
 
 // roster is the nodes that this term deals with: the members, and those that
@@ -62,6 +65,13 @@ func (r *roster) all() []*node {
 	}
 	slices.SortFunc(nodes, func(a, b *node) int { return strings.Compare(a.id, b.id) })
 	return nodes
+}
+
+// wakeAll wakes every sender.
+func (r *roster) wakeAll() {
+	for _, n := range r.all() {
+		poke(n.wake)
+	}
 }
 
 func (r *roster) status(now time.Time) []NodeStatus {

@@ -29,7 +29,14 @@ const (
 	// unreadablePause is how long a job is left alone that cannot be read, or its
 	// schedule.
 	unreadablePause = time.Minute
+
+	// replayPause is how long a job is left alone whose next late slot waits for an
+	// execution to end, unless one does.
+	replayPause = 100 * time.Millisecond
 )
+
+// errReplaying: the job's slot waits until what runs of the job has ended.
+var errReplaying = errors.New("an execution of the job is open, and it fires each missed slot after the other")
 
 // planner commits what becomes of due slots. Nothing moves in its memory when a
 // slot is planned: the applied plan moves the agenda on. Until then the jobs
@@ -39,11 +46,11 @@ type planner struct {
 	roster *roster
 	wake   chan struct{}
 	landed chan flight
+	held   *holds
 
 	// run alone uses the fields below.
 	flying     int // plans under way
 	planning   map[job.ID]struct{}
-	held       holds
 	unreadable map[job.ID]bool // logged
 }
 
@@ -52,6 +59,8 @@ type flight struct {
 	due []job.DueSlot
 	// refused were not planned, and are to be left alone for a moment.
 	refused []job.ID
+	// replaying are jobs whose slot waits for an execution of theirs to end.
+	replaying []job.ID
 	// unreadable are jobs that cannot be read, or their schedule.
 	unreadable []unreadable
 }
@@ -67,7 +76,7 @@ func newPlanner(cfg *Config, r *roster) *planner {
 		wake:       make(chan struct{}, 1),
 		landed:     make(chan flight, maxPlans),
 		planning:   map[job.ID]struct{}{},
-		held:       holds{until: map[job.ID]time.Time{}},
+		held:       newHolds(),
 		unreadable: map[job.ID]bool{},
 	}
 }
@@ -95,9 +104,9 @@ func (p *planner) run(ctx context.Context, g *group.Group) error {
 
 // turn launches plans for what is due and returns when to look again.
 func (p *planner) turn(g *group.Group) time.Duration {
-	now := time.Now()
-	p.held.sweep(now)
-	for p.flying < maxPlans && p.roster.hasAlive(now) {
+	p.held.sweep(time.Now())
+	now := p.cfg.Now()
+	for p.flying < maxPlans && p.roster.hasAlive(time.Now()) {
 		due := p.cfg.Agenda.Due(now, maxSlotsPerEntry, p.isBusy)
 		if len(due) == 0 {
 			return p.wait(now)
@@ -119,8 +128,8 @@ func (p *planner) wait(now time.Time) time.Duration {
 	if soon := p.cfg.Agenda.Due(now.Add(maxStep), 1, p.isBusy); len(soon) > 0 {
 		wait = soon[0].Slot.Sub(now)
 	}
-	if !p.held.first.IsZero() {
-		wait = min(wait, p.held.first.Sub(now))
+	if first := p.held.next(); !first.IsZero() {
+		wait = min(wait, time.Until(first))
 	}
 	return min(max(wait, minStep), maxStep)
 }
@@ -153,6 +162,9 @@ func (p *planner) land(f flight) {
 	for _, id := range f.refused {
 		p.held.add(id, now.Add(retryPause))
 	}
+	for _, id := range f.replaying {
+		p.held.addReplay(id, now.Add(replayPause))
+	}
 	for _, u := range f.unreadable {
 		p.held.add(u.job, now.Add(unreadablePause))
 		if !p.unreadable[u.job] {
@@ -164,8 +176,8 @@ func (p *planner) land(f flight) {
 
 // plan decides about due slots and commits the decision.
 func (p *planner) plan(ctx context.Context, due []job.DueSlot) (flight, error) {
-	now := time.Now()
-	picker := p.roster.picker(now)
+	now := p.cfg.Now()
+	picker := p.roster.picker(time.Now())
 	defer picker.release()
 	f := flight{due: due}
 	d := job.Plan{At: job.Instant(now), HistoryPerJob: p.cfg.HistoryPerJob}
@@ -204,6 +216,9 @@ func (p *planner) decide(f *flight, now time.Time, picker *picker) []job.Planned
 		case errors.Is(err, job.ErrStale):
 			f.refused = append(f.refused, due.Job)
 			continue
+		case errors.Is(err, errReplaying):
+			f.replaying = append(f.replaying, due.Job)
+			continue
 		case err != nil:
 			f.unreadable = append(f.unreadable, unreadable{job: due.Job, err: err})
 			continue
@@ -221,7 +236,7 @@ func (p *planner) decide(f *flight, now time.Time, picker *picker) []job.Planned
 }
 
 // planJob decides about one slot, from the returned version of its job:
-// [job.ErrStale] if the job is due no more.
+// [job.ErrStale] if the job is due no more, [errReplaying] if the slot has to wait.
 func (p *planner) planJob(due job.DueSlot, now time.Time) (version uint64, sp slotPlan, err error) {
 	j, err := p.cfg.Jobs.Job(due.Job)
 	if errors.Is(err, job.ErrNotFound) || err == nil && !j.NextRunAt.Equal(due.Slot) {
@@ -230,39 +245,11 @@ func (p *planner) planJob(due job.DueSlot, now time.Time) (version uint64, sp sl
 	if err != nil {
 		return 0, slotPlan{}, fmt.Errorf("read job: %w", err)
 	}
-	sp, err = planSlot(j.Schedule, due.Slot, now)
-	return j.Version, sp, err
-}
-
-// holds are jobs that are left alone for a while.
-type holds struct {
-	until map[job.ID]time.Time
-	first time.Time // the earliest of them; zero if there are none
-}
-
-func (h *holds) add(id job.ID, until time.Time) {
-	h.until[id] = until
-	if h.first.IsZero() || until.Before(h.first) {
-		h.first = until
+	if sp, err = planSlot(&j.Spec, due.Slot, now); err != nil {
+		return 0, sp, err
 	}
-}
-
-func (h *holds) has(id job.ID) bool {
-	_, ok := h.until[id]
-	return ok
-}
-
-// sweep releases the jobs whose time is over.
-func (h *holds) sweep(now time.Time) {
-	if h.first.IsZero() || now.Before(h.first) {
-		return
+	if isPaced(&j.Spec, sp) && mustWait(j.Overlap, sp.trigger, p.cfg.Jobs.OpenOf(j.ID)) {
+		return 0, sp, errReplaying
 	}
-	h.first = time.Time{}
-	for id, until := range h.until {
-		if !now.Before(until) {
-			delete(h.until, id)
-		} else if h.first.IsZero() || until.Before(h.first) {
-			h.first = until
-		}
-	}
+	return j.Version, sp, nil
 }

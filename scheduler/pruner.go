@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,18 +13,16 @@ const (
 	firstPrune    = 5 * time.Minute // after the term's start: not beside its other work
 	pruneEvery    = time.Hour
 	pruneJobs     = 1000                  // in one entry
+	pruneAnswers  = 1000                  // in one entry
 	prunePagePace = 50 * time.Millisecond // between two entries, for the others' sake
 )
 
-// pruner removes the records that are too old, by a logged command: the same on
-// every node.
+// pruner removes the records and the kept answers that are too old, by logged
+// commands: the same on every node.
 type pruner struct{ cfg *Config }
 
 // run works until the term ends.
 func (p *pruner) run(ctx context.Context) error {
-	if p.cfg.HistoryMaxAge <= 0 {
-		return nil
-	}
 	timer := time.NewTimer(firstPrune)
 	defer timer.Stop()
 	for {
@@ -32,18 +31,23 @@ func (p *pruner) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-timer.C:
 		}
-		if err := p.prune(ctx); isOver(err) {
-			return err
-		} else if err != nil {
-			p.cfg.Logger.Warn("prune history; going on next time", "err", err)
+		for _, prune := range []func(context.Context) error{p.history, p.answers} {
+			if err := prune(ctx); isOver(err) {
+				return err
+			} else if err != nil {
+				p.cfg.Logger.Warn("prune; going on next time", "err", err)
+			}
 		}
 		timer.Reset(pruneEvery)
 	}
 }
 
-// prune walks all jobs once.
-func (p *pruner) prune(ctx context.Context) error {
-	d := job.Prune{Before: job.Instant(time.Now().Add(-p.cfg.HistoryMaxAge)), Jobs: pruneJobs}
+// history walks all jobs once and removes their old records.
+func (p *pruner) history(ctx context.Context) error {
+	if p.cfg.HistoryMaxAge <= 0 {
+		return nil
+	}
+	d := job.Prune{Before: p.before(p.cfg.HistoryMaxAge), Jobs: pruneJobs}
 	for {
 		applied, err := p.cfg.Log.Submit(ctx, d)
 		if err != nil {
@@ -57,6 +61,29 @@ func (p *pruner) prune(ctx context.Context) error {
 		}
 	}
 }
+
+// answers removes the answers that nobody can ask for again. While some member
+// is too old to know of answers there are none.
+func (p *pruner) answers(ctx context.Context) error {
+	d := job.PruneAnswers{Before: p.before(job.OnceFor), Limit: pruneAnswers}
+	for {
+		applied, err := p.cfg.Log.Submit(ctx, d)
+		switch {
+		case errors.Is(err, job.ErrOldMember):
+			return nil
+		case err != nil:
+			return fmt.Errorf("submit prune of answers: %w", err)
+		case !applied.More:
+			return nil
+		}
+		if err := pause(ctx, prunePagePace); err != nil {
+			return err
+		}
+	}
+}
+
+// before is the instant that is as long ago as age.
+func (p *pruner) before(age time.Duration) time.Time { return job.Instant(p.cfg.Now().Add(-age)) }
 
 // pause waits, or returns ctx's error.
 func pause(ctx context.Context, d time.Duration) error {

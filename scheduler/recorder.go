@@ -155,9 +155,14 @@ func outcomeSize(o *job.Outcome) int {
 func (r *recorder) commit(ctx context.Context, entries []entry) error {
 	var lost, ended []entry
 	for _, e := range entries {
-		if e.outcome.Err != nil && e.outcome.Err.Code == job.ErrNodeLost {
+		isLoss, err := r.isLoss(e.outcome)
+		switch {
+		case err != nil:
+			r.settle(entries, err)
+			return err
+		case isLoss:
 			lost = append(lost, e)
-		} else {
+		default:
 			ended = append(ended, e)
 		}
 	}
@@ -168,13 +173,27 @@ func (r *recorder) commit(ctx context.Context, entries []entry) error {
 	return errors.Join(errLost, errEnded)
 }
 
-// markLost commits attempts whose own node gave them up when its lease ended:
-// they cost the user no retry.
+// isLoss reports whether an attempt is to be made again that its own node gave
+// up, as it does when its lease ends. If the request was begun and the job wants
+// that at most once, it is an outcome like others.
+func (r *recorder) isLoss(o *job.Outcome) (bool, error) {
+	if o.Err == nil || o.Err.Code != job.ErrNodeLost {
+		return false, nil
+	}
+	if o.StartedAt.IsZero() {
+		return true, nil
+	}
+	once, err := isAtMostOnce(r.cfg.Jobs, o.Execution.Job)
+	return !once, err
+}
+
+// markLost commits attempts that their own node gave up: they cost the user no
+// retry.
 func (r *recorder) markLost(ctx context.Context, entries []entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	d := job.MarkLost{At: job.Instant(time.Now())}
+	d := job.MarkLost{At: r.cfg.instant()}
 	triggers := make([]job.Trigger, len(entries))
 	for i, e := range entries {
 		d.Attempts = append(d.Attempts, e.outcome.AttemptRef)
@@ -195,7 +214,7 @@ func (r *recorder) record(ctx context.Context, entries []entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	now := time.Now()
+	now := r.cfg.Now()
 	d := job.Record{At: job.Instant(now)}
 	opens := make([]job.Open, len(entries))
 	for i, e := range entries {

@@ -10,10 +10,20 @@ import (
 // maxRetryAfter bounds how long a target may postpone a retry.
 const maxRetryAfter = 24 * time.Hour
 
-// retryable reports whether another attempt could end otherwise: not if somebody
-// cancelled this one, nor if the target may not be called.
+// retryable reports whether another attempt may be made, and could end otherwise:
+// not if somebody cancelled this one, nor if the target may not be called. One
+// that was lost and comes here is of a job that wants no second try (see
+// [recorder.isLoss]).
 func retryable(err *job.AttemptError) bool {
-	return err != nil && err.Code != job.ErrCancelled && err.Code != job.ErrBlockedTarget
+	if err == nil {
+		return false
+	}
+	switch err.Code {
+	case job.ErrCancelled, job.ErrBlockedTarget, job.ErrNodeLost:
+		return false
+	default:
+		return true
+	}
 }
 
 // retryDelay is the pause after an attempt that failed, the failures before it

@@ -22,24 +22,24 @@ const (
 // sender calls one node: it hands over what the node is to run and to abort
 // until that is acknowledged, keeps the node's lease alive, and notices when
 // the node is lost. One call is under way at a time; what gathers meanwhile goes
-// with the next.
+// with the next. While the term's office is not confirmed it says nothing.
 type sender struct {
 	cfg     *Config
 	node    *node
 	losses  *losses
+	office  *office
 	onAlive func() // the node has become eligible
 	logger  *slog.Logger
 
-	next time.Time // when the node is to be called again if there is nothing to send
-	dead bool      // the loss of the node was logged
-}
-
-func newSender(cfg *Config, n *node, l *losses, onAlive func()) *sender {
-	return &sender{cfg: cfg, node: n, losses: l, onAlive: onAlive, logger: cfg.Logger.With("peer", n.id)}
+	// run alone uses the fields below.
+	clock clockWatch
+	next  time.Time // when the node is to be called again if there is nothing to send
+	dead  bool      // the loss of the node was logged
 }
 
 // run works until the term ends or the node is removed.
 func (s *sender) run(ctx context.Context) error {
+	defer s.clock.forget()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -60,8 +60,8 @@ func (s *sender) turn(ctx context.Context) time.Duration {
 	now := time.Now()
 	s.lose(now)
 	o := s.node.outlook(now)
-	if !o.member {
-		return o.wait
+	if !s.office.isConfirmed(now) {
+		return o.wait // the confirmation wakes it
 	}
 	early := now.Before(s.next)
 	if early && o.failing {
@@ -85,36 +85,61 @@ func (s *sender) lose(now time.Time) {
 		s.logger.Warn("node restarted: the attempts of its earlier life are lost", "attempts", len(lost))
 	}
 	s.dead = silent
-	s.losses.add(lost)
+	unreached := s.node.giveUp()
+	if len(unreached) > 0 {
+		s.logger.Info("attempts that never came to the node go elsewhere", "attempts", len(unreached))
+	}
+	s.losses.add(append(lost, unreached...))
 }
 
-// call sends one batch and takes note of the answer.
+// call sends one batch and takes note of the answer. now is when the office was
+// found confirmed: what the batch rests on had come by then.
 func (s *sender) call(ctx context.Context, now time.Time, items []*item) {
 	batch, sent := s.batch(now, items)
-	lease, deadline := s.node.beginCall(now)
-	batch.Lease = lease
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	reply, err := s.cfg.Peers.Assign(ctx, s.node.id, batch)
-	cancel()
-	if err != nil {
-		s.failed(err)
+	rest, deadline, fresh := s.node.beginCall(now, sent)
+	batch.Incarnation, batch.Token = rest.Incarnation, rest.Token
+	bounded, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	began := time.Now()
+	reply, err := s.cfg.Peers.Assign(bounded, s.node.id, batch)
+	ended := time.Now()
+	switch {
+	case ctx.Err() != nil: // the term is over
+		return
+	case err != nil:
+		s.failed(ended, err, fresh)
 		return
 	}
-	s.next = now.Add(s.node.pace.renew)
-	s.node.settle(sent...)
-	failures, becameAlive := s.node.answer(reply, time.Now())
-	if failures > 0 {
-		s.logger.Info("node answers again")
+	s.answered(now, reply, sent, s.node.answer(reply, ended, s.clock.measure(reply.Clock, ended.Sub(began))))
+}
+
+// answered takes note of what an answer to a call that began at the given time
+// has changed. A refusal settles nothing: the same is sent again.
+func (s *sender) answered(began time.Time, reply job.BatchReply, sent []*item, c change) {
+	if !reply.Refused {
+		s.node.settle(sent...)
 	}
-	if becameAlive {
+	s.next = began.Add(c.pause)
+	switch {
+	case c.before > 0 && c.failures == 0:
+		s.logger.Info("node answers again")
+	case c.before == 0 && c.failures > 0:
+		s.logger.Warn("node refuses even what rests on its last answer; trying again")
+	}
+	if c.becameAlive {
 		s.onAlive()
 	}
 }
 
-func (s *sender) failed(err error) {
-	failures, backoff := s.node.fail()
-	s.next = time.Now().Add(backoff)
-	if failures == 1 {
+// failed takes note of a call without an answer; the fresh items went with it for
+// the first time.
+func (s *sender) failed(ended time.Time, err error, fresh []*item) {
+	if !errors.Is(err, ErrNotDelivered) {
+		fresh = nil
+	}
+	c := s.node.fail(fresh)
+	s.next = ended.Add(c.pause)
+	if c.before == 0 {
 		s.logger.Info("node does not answer", "err", err)
 	}
 }
@@ -122,7 +147,7 @@ func (s *sender) failed(err error) {
 // batch builds a batch of the items, as many as it may hold. Those in it are
 // returned; the others stay for a later one.
 func (s *sender) batch(now time.Time, items []*item) (b job.Batch, sent []*item) {
-	b = job.Batch{Term: s.cfg.Term, Leader: s.cfg.NodeID}
+	b = job.Batch{Term: s.cfg.Term, Leader: s.cfg.NodeID, Fenced: true, Lease: s.node.pace.lease}
 	size := 0
 	for _, it := range items {
 		if it.open.Phase == job.PhaseAborting {

@@ -34,15 +34,91 @@ func TestSender_RenewsTheLease(t *testing.T) {
 		time.Sleep(5500 * time.Millisecond)
 		for _, id := range w.members {
 			calls := w.callsTo(id)
-			if len(calls) != 6 {
-				t.Errorf("%d calls to %s, want 6", len(calls), id)
+			if len(calls) != 7 {
+				t.Fatalf("%d calls to %s, want 7", len(calls), id)
 			}
-			for i, c := range calls {
+			// The first one rests on no reply, is refused, and sent again at once.
+			if first := calls[0]; !first.at.Equal(begin) || first.batch.Incarnation != 0 || first.batch.Token != 0 {
+				t.Errorf("the first call to %s is %+v, want one that rests on nothing at %v", id, first, begin)
+			}
+			previous := begin
+			for i, c := range calls[1:] {
 				want := begin.Add(time.Duration(i) * time.Second)
-				if !c.at.Equal(want) || c.batch.Lease != 6*time.Second || c.batch.Term != 7 || c.batch.Leader != "n1" {
-					t.Errorf("call %d to %s is %+v, want a lease of 6 s at %v", i, id, c, want)
+				token := uint64(previous.Sub(begin)) + 1
+				previous = want
+				if !c.at.Equal(want) || c.batch.Lease != 6*time.Second || c.batch.Incarnation != 1 || c.batch.Token != token {
+					t.Errorf("call %d to %s is %+v, want a lease of 6 s at %v that rests on reply %d", i+1, id, c, want, token)
+				}
+				if c.batch.Term != 7 || c.batch.Leader != "n1" || !c.batch.Fenced {
+					t.Errorf("call %d to %s is %+v, want it fenced, of n1's term 7", i+1, id, c)
 				}
 			}
+		}
+	})
+}
+
+func TestSender_TheFirstBatchCarriesAbortsOnly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldWithJob("n1")
+		run, abort := running("n1", 1), running("n1", 1)
+		abort.Execution.Order++
+		abort.Phase = job.PhaseAborting
+		w.setOpen(run)
+		w.setOpen(abort)
+		begin := time.Now()
+		w.start(t)
+		calls := w.callsTo("n1")
+		if first := calls[0].batch; len(first.Assignments) != 0 || len(first.Aborts) != 1 {
+			t.Errorf("the first batch is %+v, want the abort and no assignment", first)
+		}
+		if second := calls[1]; len(second.batch.Assignments) != 1 || !second.at.Equal(begin) {
+			t.Errorf("the second call is %+v, want the assignment at once", second)
+		}
+		if len(calls) != 2 {
+			t.Errorf("%d calls, want 2", len(calls))
+		}
+	})
+}
+
+func TestSender_ARefusalSettlesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldWithJob("n1")
+		w.start(t)
+		w.node("n1", func(n *fakeNode) { n.refusing = true })
+		o := running("n1", 1)
+		w.setOpen(o)
+		time.Sleep(500 * time.Millisecond)
+		if tries := len(w.assignedTo("n1")); tries < 3 || tries > 6 {
+			t.Errorf("sent %d times in half a second of refusals, want a few", tries)
+		}
+		w.node("n1", func(n *fakeNode) { n.refusing = false })
+		time.Sleep(5 * time.Second)
+		w.node("n1", func(n *fakeNode) {
+			if !n.known[ref(o)] {
+				t.Error("the node has not taken the attempt once it refuses no more")
+			}
+		})
+		if at := w.lostAt(ref(o)); !at.IsZero() {
+			t.Errorf("lost at %v: a refusal is an answer", at)
+		}
+	})
+}
+
+func TestSender_ANodeThatRefusesEverythingGetsNothingNew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("n1", "n2")
+		w.node("n2", func(n *fakeNode) { n.refusing = true })
+		w.addJob(1, everySecond)
+		w.succeed(t, w.start(t))
+		time.Sleep(10500 * time.Millisecond)
+		if slices.ContainsFunc(w.planned(1), func(s job.PlannedSlot) bool { return s.Node.ID == "n2" }) {
+			t.Errorf("planned %+v, want nothing for the node that refuses", w.planned(1))
+		}
+		if n := len(w.callsTo("n2")); n > 20 {
+			t.Errorf("%d calls in ten seconds to a node that refuses them all", n)
 		}
 	})
 }
@@ -138,11 +214,7 @@ func TestSender_Aborts(t *testing.T) {
 		w.setOpen(o)
 		synctest.Wait()
 		time.Sleep(5 * time.Second)
-		var aborts []job.AttemptRef
-		for _, c := range w.callsTo("n1") {
-			aborts = append(aborts, c.batch.Aborts...)
-		}
-		if len(aborts) != 1 || aborts[0] != ref(o) {
+		if aborts := w.abortedAt("n1"); len(aborts) != 1 || aborts[0] != ref(o) {
 			t.Errorf("aborts sent: %v, want %v once", aborts, ref(o))
 		}
 	})
@@ -172,7 +244,7 @@ func TestSender_AnotherIncarnationLosesTheEarlierOnesAttempts(t *testing.T) {
 		w.setOpen(kept)
 		time.Sleep(3500 * time.Millisecond)
 		restart := time.Now()
-		w.node("n1", func(n *fakeNode) { n.incarnation = 2 })
+		w.restart("n1")
 		time.Sleep(time.Second)
 		if at := w.lostAt(ref(lost)); at.IsZero() || at.Sub(restart) > time.Second {
 			t.Errorf("lost at %v, want within a second of the restart at %v", at, restart)
@@ -199,32 +271,25 @@ func TestSender_SilenceLosesAttempts(t *testing.T) {
 				w.setOpen(o)
 				time.Sleep(5500 * time.Millisecond)
 				w.node("n2", func(n *fakeNode) { n.down, n.hung = !hung, hung })
+				unsent := running("n2", 1)
+				w.setOpen(unsent)
 				time.Sleep(30 * time.Second)
-				checkLostInTime(t, w.callsTo("n2"), w.lostAt(ref(o)))
+				var answered time.Time
+				for _, c := range w.callsTo("n2") {
+					if c.ok {
+						answered = c.at
+					}
+				}
+				if got, want := w.lostAt(ref(o)), answered.Add(10*time.Second); !got.Equal(want) {
+					t.Errorf("lost at %v, want %v: 10 s after the last answer", got, want)
+				}
+				for _, c := range w.callsTo("n2") {
+					if silence := c.at.Sub(answered); silence >= 6*time.Second && len(c.batch.Assignments) > 0 {
+						t.Errorf("assigned after %v of silence, which is sure to be refused", silence)
+					}
+				}
 			})
 		})
-	}
-}
-
-// checkLostInTime checks the lease rule: no lease is granted once the node was
-// silent for a quarter of NodeLostAfter, and it is lost NodeLostAfter after the
-// last answer or grant.
-func checkLostInTime(t *testing.T, calls []call, lost time.Time) {
-	t.Helper()
-	var answered, leased time.Time
-	for _, c := range calls {
-		if c.ok {
-			answered = c.at
-		}
-		if c.batch.Lease > 0 {
-			leased = c.at
-		}
-	}
-	if silence := leased.Sub(answered); silence <= 0 || silence > 2500*time.Millisecond {
-		t.Errorf("the last lease was granted after %v of silence, want at most 2.5 s", silence)
-	}
-	if want := leased.Add(10 * time.Second); !lost.Equal(want) {
-		t.Errorf("lost at %v, want %v: 10 s after the last grant", lost, want)
 	}
 }
 
@@ -232,22 +297,16 @@ func TestSender_NeverHeardIsLostAfterTheTermsStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorldWithJob("n1", "n2")
-		w.node("n2", func(n *fakeNode) { n.down = true })
-		o := running("n2", 1)
+		w.node("n2", func(n *fakeNode) { n.gone = true })
+		o := running("n2", 1) // of an earlier term, which may have delivered it
 		w.setOpen(o)
+		begin := time.Now()
 		w.start(t)
 		time.Sleep(30 * time.Second)
-		calls := w.callsTo("n2")
-		leased := calls[0].at
-		for _, c := range calls {
-			if c.batch.Lease > 0 {
-				leased = c.at
-			}
-			if c.at.Sub(calls[0].at) > 2500*time.Millisecond && len(c.batch.Assignments) > 0 {
-				t.Errorf("assigned at %v to a node that is not heard", c.at)
-			}
+		if refs := w.assignedTo("n2"); len(refs) != 0 {
+			t.Errorf("assigned %v to a node that was never heard", refs)
 		}
-		if got, want := w.lostAt(ref(o)), leased.Add(10*time.Second); !got.Equal(want) {
+		if got, want := w.lostAt(ref(o)), begin.Add(10*time.Second); !got.Equal(want) {
 			t.Errorf("lost at %v, want %v", got, want)
 		}
 	})
@@ -274,37 +333,88 @@ func TestSender_ShortSilenceLosesNothing(t *testing.T) {
 	})
 }
 
-func TestSender_FormerMemberIsNotCalledAndLost(t *testing.T) {
+func TestSender_FormerMemberEndsInPeace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorldWithJob("n1", "n2")
+		w.addJob(2, everySecond)
 		term := w.start(t)
 		o := running("n2", 1)
 		w.setOpen(o)
 		time.Sleep(3500 * time.Millisecond)
 		w.setMembers("n1")
 		synctest.Wait()
-		o.Phase = job.PhaseAborting // cancelled meanwhile: the lease still counts
-		w.setOpen(o)
-		synctest.Wait()
-		calls := w.callsTo("n2")
-		last := calls[len(calls)-1].at
+		before, planned := len(w.callsTo("n2")), len(w.planned(2))
 		if nodes := term.Nodes(); len(nodes) != 1 || nodes[0].ID != "n1" {
 			t.Errorf("Nodes = %+v, want n1 only", nodes)
 		}
 		time.Sleep(20 * time.Second)
-		if n := len(w.callsTo("n2")); n != len(calls) {
-			t.Errorf("%d calls to a node that is no member", n-len(calls))
+		calls := w.callsTo("n2")[before:]
+		if len(calls) < 19 || slices.ContainsFunc(calls, func(c call) bool { return c.batch.Lease == 0 }) {
+			t.Errorf("%d calls to a node that has an attempt of ours, want 20 that renew its lease", len(calls))
 		}
-		if got, want := w.lostAt(ref(o)), last.Add(10*time.Second); !got.Equal(want) {
-			t.Errorf("lost at %v, want %v", got, want)
+		if at := w.lostAt(ref(o)); !at.IsZero() {
+			t.Errorf("lost at %v, though the node answers", at)
+		}
+		for _, s := range w.planned(2)[planned:] {
+			if s.Node.ID == "n2" {
+				t.Fatalf("planned %+v for a node that is no member", s)
+			}
+		}
+		o.Phase = job.PhaseAborting
+		w.setOpen(o)
+		synctest.Wait()
+		if aborts := w.abortedAt("n2"); len(aborts) != 1 || aborts[0] != ref(o) {
+			t.Errorf("aborts sent: %v, want %v", aborts, ref(o))
+		}
+		for _, left := range w.OpenOf(2) { // what was planned for it before it left
+			left.Phase = job.PhaseClosed
+			w.setOpen(left)
+		}
+		o.Phase = job.PhaseClosed
+		w.setOpen(o)
+		synctest.Wait()
+		before = len(w.callsTo("n2"))
+		time.Sleep(5 * time.Second)
+		if n := len(w.callsTo("n2")); n != before {
+			t.Errorf("%d calls to a node that is no member and has nothing open", n-before)
 		}
 		w.setMembers("n1", "n2")
-		time.Sleep(time.Second)
-		if n := len(w.callsTo("n2")); n == len(calls) {
+		synctest.Wait()
+		if n := len(w.callsTo("n2")); n == before {
 			t.Error("no calls to a node that is a member again")
 		}
 	})
+}
+
+func TestSender_FormerMemberIsLost(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		leave func(w *world)
+		after time.Duration // the call at 3 s is the last before it leaves
+	}{
+		"silent":    {func(w *world) { w.node("n2", func(n *fakeNode) { n.down = true }) }, 13 * time.Second},
+		"restarted": {func(w *world) { w.restart("n2") }, 4 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorldWithJob("n1", "n2")
+				begin := time.Now()
+				w.start(t)
+				o := running("n2", 1)
+				o.Phase = job.PhaseAborting // cancelled: the lease still counts
+				w.setOpen(o)
+				time.Sleep(3500 * time.Millisecond)
+				w.setMembers("n1")
+				c.leave(w)
+				time.Sleep(20 * time.Second)
+				if got := w.lostAt(ref(o)).Sub(begin); got != c.after {
+					t.Errorf("lost after %v, want %v", got, c.after)
+				}
+			})
+		})
+	}
 }
 
 func TestSender_LossesAreSubmittedUntilTheyAreCommitted(t *testing.T) {

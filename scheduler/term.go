@@ -2,9 +2,11 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/cronraft/cronraft/internal/crashpoint"
 	"github.com/cronraft/cronraft/internal/group"
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -17,6 +19,10 @@ type Log interface {
 	// [job.ErrOutcomeUnknown]: it may yet be applied. Any other error, the
 	// context's included, is taken for the same.
 	Submit(ctx context.Context, d job.Decision) (job.Applied, error)
+	// Confirm returns nil once a majority has confirmed, after the call, that the
+	// term is still in office: then no other began before the call.
+	// [job.ErrNotLeader] if it is over; any other error tells nothing.
+	Confirm(ctx context.Context) error
 }
 
 // Agenda is the applied state's list of jobs by when they are due.
@@ -32,7 +38,8 @@ type Feed interface {
 	// Changed is poked (it has room for one) when there is something to drain,
 	// and when the agenda changed.
 	Changed() <-chan struct{}
-	// Drain returns what was not drained before.
+	// Drain returns what was not drained before. The first call returns every
+	// execution that was open when the term began.
 	Drain() []job.Open
 }
 
@@ -45,7 +52,14 @@ type Jobs interface {
 	Assignment(open job.Open) (job.Assignment, error)
 	// Open is false for an execution that is closed, or never was.
 	Open(id job.ExecutionID) (job.Open, bool)
+	// OpenOf are the open executions of a job, in any order.
+	OpenOf(id job.ID) []job.Open
 }
+
+// ErrNotDelivered says that a call has surely not come to its node: no connection
+// could be made. Nor may it have come there with another try, on a connection that
+// broke, of which the caller knows nothing.
+var ErrNotDelivered = errors.New("the call did not reach the node")
 
 // Peers are the nodes of the cluster, this one included.
 type Peers interface {
@@ -53,8 +67,9 @@ type Peers interface {
 	Members() []string
 	// MembersChanged is poked (it has room for one) when Members has changed.
 	MembersChanged() <-chan struct{}
-	// Assign hands a batch to a node. Any error means that the node may have got
-	// it or not; it is sent again.
+	// Assign hands a batch to a node, also to one that is no member any more.
+	// [ErrNotDelivered]: the node has not got it; any other error means that it may
+	// have or not. It is sent again.
 	Assign(ctx context.Context, node string, b job.Batch) (job.BatchReply, error)
 }
 
@@ -73,6 +88,12 @@ type Config struct {
 	HistoryPerJob int           // records kept of a job; default 200
 	HistoryMaxAge time.Duration // of a record; zero prunes nothing
 	NodeLostAfter time.Duration // silence until a node's attempts are LOST; default 10 s
+
+	// Now is the wall clock; default [time.Now]. Schedules go by it, pauses and
+	// leases do not.
+	Now func() time.Time
+	// Reached is told when the term comes to [crashpoint.Planned]; nil tells nobody.
+	Reached crashpoint.Hook
 
 	Logger  *slog.Logger // default: logs nothing
 	Metrics *Metrics     // default: counts for nobody
@@ -99,6 +120,9 @@ func (c Config) withDefaults() *Config {
 	if c.NodeLostAfter == 0 {
 		c.NodeLostAfter = defaultNodeLostAfter
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -109,6 +133,9 @@ func (c Config) withDefaults() *Config {
 	return &c
 }
 
+// instant is the wall clock's time as decisions keep it.
+func (c *Config) instant() time.Time { return job.Instant(c.Now()) }
+
 // Term is one leader's time in office. Its methods may be called from any
 // goroutine.
 type Term struct {
@@ -118,6 +145,7 @@ type Term struct {
 	dispatcher *dispatcher
 	recorder   *recorder
 	losses     *losses
+	office     *office
 }
 
 // NewTerm makes a term. It does nothing before [Term.Run].
@@ -126,10 +154,11 @@ func NewTerm(c Config) *Term {
 	r := newRoster(newPace(cfg.NodeLostAfter))
 	l := newLosses(cfg)
 	p := newPlanner(cfg, r)
+	o := newOffice(cfg, r)
 	return &Term{
-		cfg: cfg, roster: r, planner: p, losses: l,
+		cfg: cfg, roster: r, planner: p, losses: l, office: o,
 		recorder:   newRecorder(cfg),
-		dispatcher: newDispatcher(cfg, r, l, p.poke),
+		dispatcher: newDispatcher(cfg, p, l, o),
 	}
 }
 
@@ -141,6 +170,7 @@ func (t *Term) Run(ctx context.Context) error {
 	g := group.New(ctx)
 	g.Go(func(ctx context.Context) error { return t.dispatcher.run(ctx, g) })
 	g.Go(func(ctx context.Context) error { return t.planner.run(ctx, g) })
+	g.Go(t.office.run)
 	g.Go(t.losses.run)
 	g.Go((&pruner{cfg: t.cfg}).run)
 	for range recorderWorkers {

@@ -12,28 +12,33 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// errUnreachable is what a call to a node that is down comes to.
-var errUnreachable = errors.New("connection refused")
-
-// world stands in for everything around a term: a log that applies at once to a
-// small model of the state's rules, and nodes that run nothing. Its methods may
-// be called from any goroutine of the test's bubble.
+// world stands in for everything around the terms: a log that applies at once to
+// a small model of the state's rules, and nodes. Its methods may be called from
+// any goroutine of the test's bubble.
 type world struct {
 	// submit, if set, runs before a decision is applied, and may refuse it.
 	submit func(ctx context.Context, d job.Decision) error
+	// confirm, if set, is asked whether a term is in office.
+	confirm func(ctx context.Context) error
 
 	mu        sync.Mutex // guards the fields below
 	jobs      map[job.ID]job.Job
 	opens     map[job.ExecutionID]job.Open
 	results   map[job.ExecutionID]job.Result
 	decisions []decided
+	fires     []fired
+	gaps      []gap
 	index     uint64
-	feed      []job.Open
+	looks     int // calls of OpenOf
 	nodes     map[string]*fakeNode
 	members   []string
+	seats     []*seat       // the last one is in office
+	ahead     time.Duration // of the leader's wall clock
+	requests  *requests     // nil: the nodes make none
 
-	changed        chan struct{}
 	membersChanged chan struct{}
+	over           chan struct{} // closed when the test ends
+	end            func()
 }
 
 // decided is a decision that was applied, and when.
@@ -42,30 +47,45 @@ type decided struct {
 	d  job.Decision
 }
 
-// fakeNode is a node that takes note of what it is sent.
-type fakeNode struct {
-	incarnation uint64
-	down        bool // calls fail at once
-	hung        bool // calls end with their context
-	calls       []call
-	// accept, if set, runs for each call that is answered.
-	accept func(b job.Batch)
+// fired is a slot that was planned as an execution, and gap one that was given
+// up.
+type fired struct {
+	slot    time.Time
+	job     job.ID
+	trigger job.Trigger
+	result  job.Result
+	at      time.Time
 }
 
-type call struct {
-	at    time.Time
-	batch job.Batch
-	ok    bool
+type gap struct {
+	job job.ID
+	job.Gap
+}
+
+// seat is what one term has of the world.
+type seat struct {
+	*world
+	number  uint64
+	term    *Term
+	changed chan struct{}
+
+	// The world's mu guards the fields below.
+	feed []job.Open
+	// isolated: the log answers nothing, and the nodes in cut do not either.
+	isolated bool
+	cut      []string
+	frozen   chan struct{} // while open, no call begins or ends
 }
 
 func newWorld(nodes ...string) *world {
 	w := &world{
 		jobs: map[job.ID]job.Job{}, opens: map[job.ExecutionID]job.Open{}, results: map[job.ExecutionID]job.Result{},
 		nodes: map[string]*fakeNode{}, members: nodes,
-		changed: make(chan struct{}, 1), membersChanged: make(chan struct{}, 1),
+		membersChanged: make(chan struct{}, 1), over: make(chan struct{}),
 	}
+	w.end = sync.OnceFunc(func() { close(w.over) })
 	for _, id := range nodes {
-		w.nodes[id] = &fakeNode{incarnation: 1}
+		w.nodes[id] = newFakeNode(id, 1)
 	}
 	return w
 }
@@ -83,23 +103,65 @@ func (w *world) start(t *testing.T) *Term {
 // and returns what Run returned.
 func (w *world) startTerm(t *testing.T) (*Term, func() error) {
 	t.Helper()
+	return w.runTerm(t, w.config())
+}
+
+// runTerm runs a term with what [world.config] returned last.
+func (w *world) runTerm(t *testing.T, cfg Config) (*Term, func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	term := NewTerm(w.config())
+	term := NewTerm(cfg)
+	w.mu.Lock()
+	w.seats[len(w.seats)-1].term = term
+	w.mu.Unlock()
 	done := make(chan error, 1)
 	go func() { done <- term.Run(ctx) }()
 	stop := sync.OnceValue(func() error {
 		cancel()
 		return <-done
 	})
-	t.Cleanup(func() { _ = stop() })
+	t.Cleanup(func() {
+		w.end()
+		w.thaw()
+		_ = stop()
+	})
 	return term, stop
 }
 
+// config takes a new seat, which is in office from now on.
 func (w *world) config() Config {
-	return Config{
-		Term: 7, NodeID: "n1", Log: w, Agenda: w, Feed: w, Jobs: w, Peers: w,
-		NodeLostAfter: 10 * time.Second,
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := &seat{world: w, number: 7 + uint64(len(w.seats)), changed: make(chan struct{}, 1)}
+	for _, o := range w.opens {
+		s.feed = append(s.feed, o)
 	}
+	w.seats = append(w.seats, s)
+	return Config{
+		Term: s.number, NodeID: "n1", Log: s, Agenda: w, Feed: s, Jobs: w, Peers: s,
+		NodeLostAfter: 10 * time.Second, Now: w.now,
+	}
+}
+
+// office is the seat of the term in office.
+func (w *world) office() *seat {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seats[len(w.seats)-1]
+}
+
+// now is the leader's wall clock.
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.ahead)
+}
+
+// setClock sets the leader's wall clock.
+func (w *world) setClock(ahead time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ahead = ahead
 }
 
 // addJob adds an active job that is due at the first slot after now.
@@ -117,11 +179,20 @@ func (w *world) addJobDueAt(id job.ID, s job.Schedule, next time.Time) {
 	w.putJob(job.Job{ID: id, Version: 1, Spec: spec, NextRunAt: next})
 }
 
+// edit changes the definition of a job.
+func (w *world) edit(id job.ID, change func(s *job.Spec)) {
+	w.mu.Lock()
+	j := w.jobs[id]
+	w.mu.Unlock()
+	change(&j.Spec)
+	w.putJob(j)
+}
+
 func (w *world) putJob(j job.Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.jobs[j.ID] = j
-	poke(w.changed)
+	w.poke()
 }
 
 // setOpen puts an execution into a state, as if some decision had done it.
@@ -129,7 +200,26 @@ func (w *world) setOpen(o job.Open) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.change(o)
-	poke(w.changed)
+	w.poke()
+}
+
+// openOf is an execution as it stands.
+func (w *world) openOf(id job.ExecutionID) job.Open {
+	o, _ := w.Open(id)
+	return o
+}
+
+func (w *world) result(id job.ExecutionID) job.Result {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.results[id]
+}
+
+// poke tells the feeds that something has changed. The caller holds mu.
+func (w *world) poke() {
+	for _, s := range w.seats {
+		poke(s.changed)
+	}
 }
 
 // node changes a node under the lock.
@@ -172,49 +262,104 @@ func (w *world) planned(id job.ID) []job.PlannedSlot {
 	return slots
 }
 
-// lostAt returns when an attempt was declared LOST; zero if it was not.
+// lostAt returns when an attempt was declared LOST, finally or not; zero if it
+// was not.
 func (w *world) lostAt(r job.AttemptRef) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, x := range w.decisions {
-		if d, ok := x.d.(job.MarkLost); ok && slices.Contains(d.Attempts, r) {
+		if d, ok := x.d.(job.MarkLost); ok && (slices.Contains(d.Attempts, r) || slices.Contains(d.Final, r)) {
 			return x.at
 		}
 	}
 	return time.Time{}
 }
 
-// callsTo returns the calls that a node was sent.
-func (w *world) callsTo(id string) []call {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.nodes[id].calls)
-}
-
-// assignedTo returns the attempts that a node was sent, each as often as it was.
-func (w *world) assignedTo(id string) []job.AttemptRef {
-	var refs []job.AttemptRef
-	for _, c := range w.callsTo(id) {
-		for _, a := range c.batch.Assignments {
-			refs = append(refs, a.AttemptRef)
-		}
-	}
-	return refs
-}
-
 // Submit implements Log.
-func (w *world) Submit(ctx context.Context, d job.Decision) (job.Applied, error) {
-	if w.submit != nil {
-		if err := w.submit(ctx, d); err != nil {
+func (s *seat) Submit(ctx context.Context, d job.Decision) (job.Applied, error) {
+	defer s.pass()
+	s.pass()
+	if s.submit != nil {
+		if err := s.submit(ctx, d); err != nil {
 			return job.Applied{}, err
 		}
 	}
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(s.heard(ctx), ctx.Err()); err != nil {
 		return job.Applied{}, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.inOffice() {
+		return job.Applied{}, job.ErrNotLeader
+	}
+	return s.apply(d), nil
+}
+
+// Confirm implements Log.
+func (s *seat) Confirm(ctx context.Context) error {
+	defer s.pass()
+	s.pass()
+	if s.confirm != nil {
+		if err := s.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.heard(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.inOffice() {
+		return job.ErrNotLeader
+	}
+	return nil
+}
+
+// heard returns nil at once if the seat has a majority, and else does not before
+// the context is done.
+func (s *seat) heard(ctx context.Context) error {
+	s.mu.Lock()
+	isolated := s.isolated
+	s.mu.Unlock()
+	if !isolated {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// inOffice is called with mu held.
+func (s *seat) inOffice() bool { return s == s.seats[len(s.seats)-1] }
+
+// pass lets a call through unless the leader is paused.
+func (s *seat) pass() {
+	s.mu.Lock()
+	frozen := s.frozen
+	s.mu.Unlock()
+	if frozen != nil {
+		<-frozen
+	}
+}
+
+// freeze pauses the leader, as a stopped process is: no call of it begins or ends.
+func (s *seat) freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.frozen == nil {
+		s.frozen = make(chan struct{})
+	}
+}
+
+// thaw lets every paused leader go on.
+func (w *world) thaw() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.apply(d), nil
+	for _, s := range w.seats {
+		if s.frozen != nil {
+			close(s.frozen)
+			s.frozen = nil
+		}
+	}
 }
 
 // apply is the model of the state's rules. The caller holds mu.
@@ -237,10 +382,13 @@ func (w *world) apply(d job.Decision) job.Applied {
 		}
 	case job.MarkLost:
 		for _, r := range d.Attempts {
-			a.Items = append(a.Items, w.applyLost(r, d.At))
+			a.Items = append(a.Items, w.applyLost(r, d.At, false))
+		}
+		for _, r := range d.Final {
+			a.Items = append(a.Items, w.applyLost(r, d.At, true))
 		}
 	}
-	poke(w.changed)
+	w.poke()
 	return a
 }
 
@@ -253,19 +401,25 @@ func (w *world) applySlot(s job.PlannedSlot) job.Item {
 	}
 	j.NextRunAt = s.Next
 	w.jobs[s.Job] = j
+	if s.Missed.Count > 0 {
+		w.gaps = append(w.gaps, gap{job: s.Job, Gap: s.Missed})
+	}
 	if s.Fire.IsZero() {
 		return job.Item{}
 	}
 	id := job.SlotExecution(s.Job, s.Fire)
+	result := job.Running
 	if j.Overlap == job.OverlapSkip && w.hasOpen(s.Job) {
-		w.results[id] = job.Skipped
-		return job.Item{Result: job.Skipped}
+		result = job.Skipped
+		w.results[id] = result
+	} else {
+		w.change(job.Open{
+			Execution: id, Trigger: s.Trigger, ScheduledAt: s.Fire,
+			Phase: job.PhaseRunning, Attempt: 1, Node: s.Node,
+		})
 	}
-	w.change(job.Open{
-		Execution: id, Trigger: s.Trigger, ScheduledAt: s.Fire,
-		Phase: job.PhaseRunning, Attempt: 1, Node: s.Node,
-	})
-	return job.Item{Result: job.Running}
+	w.fires = append(w.fires, fired{job: s.Job, slot: s.Fire, trigger: s.Trigger, result: result, at: time.Now()})
+	return job.Item{Result: result}
 }
 
 func (w *world) hasOpen(id job.ID) bool {
@@ -305,33 +459,41 @@ func (w *world) applyOutcome(r job.RecordedOutcome) job.Item {
 	case r.Err != nil:
 		result = job.Failed
 	}
+	return w.close(o, result)
+}
+
+func (w *world) applyLost(r job.AttemptRef, at time.Time, final bool) job.Item {
+	o, ok := w.opens[r.Execution]
+	switch {
+	case !ok || o.Attempt != r.Attempt || o.Phase != job.PhaseRunning && o.Phase != job.PhaseAborting:
+		return stale
+	case o.Phase == job.PhaseAborting:
+		return w.close(o, job.Cancelled)
+	case final:
+		return w.close(o, job.Failed)
+	default:
+		o.Phase, o.RetryAt = job.PhasePending, at
+		w.change(o)
+		return job.Item{Result: job.Retrying}
+	}
+}
+
+func (w *world) close(o job.Open, result job.Result) job.Item {
 	o.Phase = job.PhaseClosed
 	w.results[o.Execution] = result
 	w.change(o)
 	return job.Item{Result: result}
 }
 
-func (w *world) applyLost(r job.AttemptRef, at time.Time) job.Item {
-	o, ok := w.opens[r.Execution]
-	if !ok || o.Attempt != r.Attempt || o.Phase != job.PhaseRunning && o.Phase != job.PhaseAborting {
-		return stale
-	}
-	if o.Phase == job.PhaseAborting {
-		o.Phase = job.PhaseClosed
-	} else {
-		o.Phase, o.RetryAt = job.PhasePending, at
-	}
-	w.change(o)
-	return job.Item{Result: job.Retrying}
-}
-
-// change puts an execution into a state and tells the feed. The caller holds mu.
+// change puts an execution into a state and tells the feeds. The caller holds mu.
 func (w *world) change(o job.Open) {
 	w.opens[o.Execution] = o
 	if o.Phase == job.PhaseClosed {
 		delete(w.opens, o.Execution)
 	}
-	w.feed = append(w.feed, o)
+	for _, s := range w.seats {
+		s.feed = append(s.feed, o)
+	}
 }
 
 // Due implements Agenda.
@@ -349,14 +511,14 @@ func (w *world) Due(now time.Time, limit int, skip func(job.ID) bool) []job.DueS
 }
 
 // Changed implements Feed.
-func (w *world) Changed() <-chan struct{} { return w.changed }
+func (s *seat) Changed() <-chan struct{} { return s.changed }
 
 // Drain implements Feed.
-func (w *world) Drain() []job.Open {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	feed := w.feed
-	w.feed = nil
+func (s *seat) Drain() []job.Open {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	feed := s.feed
+	s.feed = nil
 	return feed
 }
 
@@ -377,6 +539,20 @@ func (w *world) Open(id job.ExecutionID) (job.Open, bool) {
 	defer w.mu.Unlock()
 	o, ok := w.opens[id]
 	return o, ok
+}
+
+// OpenOf implements Jobs.
+func (w *world) OpenOf(id job.ID) []job.Open {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looks++
+	var opens []job.Open
+	for x, o := range w.opens {
+		if x.Job == id {
+			opens = append(opens, o)
+		}
+	}
+	return opens
 }
 
 // Assignment implements Jobs.
@@ -404,49 +580,17 @@ func (w *world) Members() []string {
 func (w *world) MembersChanged() <-chan struct{} { return w.membersChanged }
 
 // Assign implements Peers.
-func (w *world) Assign(ctx context.Context, id string, b job.Batch) (job.BatchReply, error) {
-	w.mu.Lock()
-	n := w.nodes[id]
-	n.calls = append(n.calls, call{at: time.Now(), batch: b, ok: !n.down && !n.hung})
-	down, hung, incarnation, accept := n.down, n.hung, n.incarnation, n.accept
-	w.mu.Unlock()
-	switch {
-	case down:
-		return job.BatchReply{}, errUnreachable
-	case hung:
+func (s *seat) Assign(ctx context.Context, id string, b job.Batch) (job.BatchReply, error) {
+	defer s.pass()
+	s.pass()
+	s.mu.Lock()
+	hung := slices.Contains(s.cut, id)
+	s.mu.Unlock()
+	if hung {
 		<-ctx.Done()
 		return job.BatchReply{}, ctx.Err()
 	}
-	if accept != nil {
-		accept(b)
-	}
-	return job.BatchReply{Incarnation: incarnation, AppliedIndex: 42}, nil
-}
-
-// succeed makes every node end each attempt at once, with success.
-func (w *world) succeed(t *testing.T, term *Term) { w.endWith(t, term, nil) }
-
-// endWith makes every node end each attempt at once, with err.
-func (w *world) endWith(t *testing.T, term *Term, err *job.AttemptError) {
-	for id := range w.nodes {
-		w.node(id, func(n *fakeNode) {
-			n.accept = func(b job.Batch) {
-				go func() {
-					var outcomes []job.Outcome
-					for _, a := range b.Assignments {
-						outcomes = append(outcomes, outcome(a.AttemptRef, err))
-					}
-					if err := term.Report(t.Context(), outcomes); err != nil {
-						t.Errorf("Report = %v, want nil", err)
-					}
-				}()
-			}
-		})
-	}
-}
-
-func outcome(r job.AttemptRef, err *job.AttemptError) job.Outcome {
-	return job.Outcome{AttemptRef: r, StartedAt: job.Instant(time.Now()), Err: err}
+	return s.call(ctx, id, b)
 }
 
 // Schedules that tests use.
@@ -455,3 +599,6 @@ var (
 	everyMinute = job.Schedule{Interval: time.Minute, Timezone: "UTC"}
 	cronMinute  = job.Schedule{Cron: "* * * * *", Timezone: "UTC"}
 )
+
+// errReset is what a call comes to whose connection breaks.
+var errReset = errors.New("connection reset")

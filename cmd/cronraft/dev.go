@@ -138,7 +138,7 @@ func (c *devCluster) nodeOptions(i int) *options {
 		nodeID: fmt.Sprintf("node%d", i+1), dataDir: filepath.Join(c.options.dataDir, fmt.Sprintf("node%d", i+1)),
 		httpAddr: addr(0), peerAddr: addr(1), gossipAddr: addr(2),
 		bootstrapExpect: c.options.nodes,
-		electionTimeout: time.Second, nodeLostAfter: 10 * time.Second, drainTimeout: 5 * time.Second,
+		electionTimeout: time.Second, nodeLostAfter: 10 * time.Second, drainTimeout: 5 * time.Second, minFreeDiskMiB: 64,
 		callbackConcurrency: 1024, historyPerJob: 200, historyMaxAge: 720 * time.Hour,
 	}
 	if i > 0 {
@@ -178,6 +178,10 @@ func (c *devCluster) wait(ctx context.Context) error {
 			select {
 			case <-p.failed():
 				failed <- p
+			case <-p.node.Dismissed():
+				if err := p.end(context.WithoutCancel(ctx)); err != nil {
+					p.logger.Warn("stopped with an error", "err", err)
+				}
 			case <-ctx.Done():
 			}
 		}()
@@ -195,9 +199,7 @@ func (c *devCluster) stop(ctx context.Context) error {
 	ended := make(chan error, len(c.programs))
 	for _, p := range c.programs {
 		go func() {
-			draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.options.drainTimeout)
-			defer cancel()
-			ended <- p.stop(draining)
+			ended <- p.end(context.WithoutCancel(ctx))
 		}()
 	}
 	var errs []error

@@ -33,6 +33,7 @@ type options struct {
 	historyPerJob                  int
 	historyMaxAge                  time.Duration
 	electionTimeout, nodeLostAfter time.Duration
+	minFreeDiskMiB                 int
 	drainTimeout                   time.Duration
 	snapshotEntries                uint64
 	trailingEntries                uint64
@@ -61,6 +62,7 @@ func (o *options) register(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.join, "join", nil, "gossip addresses of other nodes; names may resolve to several")
 	f.StringVar(&o.logFormat, "log-format", "text", "text or json, to standard error")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.IntVar(&o.minFreeDiskMiB, "min-free-disk-mib", 64, "room on the disk, in MiB, below which this node takes no new entries; 0 never looks")
 	f.StringVar(&o.nodeID, "node-id", host, "unique, stable name of this node")
 	f.DurationVar(&o.nodeLostAfter, "node-lost-after", 10*time.Second, "silence after which a node's attempts are lost")
 	f.StringVar(&o.peerAddr, "peer-addr", "127.0.0.1:8401", "raft and peer calls, one port, mutual TLS")
@@ -95,6 +97,7 @@ func (o *options) validate() error {
 		n, least int
 	}{
 		{"callback-concurrency", o.callbackConcurrency, 1}, {"history-per-job", o.historyPerJob, 1}, {"bootstrap-expect", o.bootstrapExpect, 1},
+		{"min-free-disk-mib", o.minFreeDiskMiB, 0},
 	} {
 		if f.n < f.least {
 			errs = append(errs, fmt.Errorf("--%s must be at least %d, is %d", f.flag, f.least, f.n))
@@ -113,6 +116,14 @@ func (o *options) validate() error {
 		errs = append(errs, errors.New("--history-max-age must be positive and --drain-timeout not negative"))
 	}
 	return errors.Join(errs...)
+}
+
+// diskReserve is the configured room in bytes, in the node's words.
+func (o *options) diskReserve() int64 {
+	if o.minFreeDiskMiB == 0 {
+		return -1
+	}
+	return int64(o.minFreeDiskMiB) << 20
 }
 
 // advertised is addr under the host that others reach this node under.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -101,9 +102,10 @@ func (p *program) nodeConfig(key *secret.Cluster, rootKey string, registry *prom
 		Timing:              node.Timing{Election: o.electionTimeout, NodeLost: o.nodeLostAfter},
 		History:             node.History{PerJob: o.historyPerJob, MaxAge: o.historyMaxAge},
 		CallbackConcurrency: o.callbackConcurrency, CallbackAllow: allow, CallbackDeny: deny,
-		OwnPorts:   []string{o.peerAddr, o.gossipAddr, o.httpAddr},
-		Compaction: node.Compaction{Entries: o.snapshotEntries, Trailing: o.trailingEntries, Interval: o.snapshotInterval},
-		Logger:     p.logger, Registerer: registry,
+		OwnPorts:    []string{o.peerAddr, o.gossipAddr, o.httpAddr},
+		Compaction:  node.Compaction{Entries: o.snapshotEntries, Trailing: o.trailingEntries, Interval: o.snapshotInterval},
+		DiskReserve: o.diskReserve(),
+		Logger:      p.logger, Registerer: registry,
 	}, nil
 }
 
@@ -121,6 +123,30 @@ func (p *program) startAPI(ctx context.Context, listener net.Listener, registry 
 	p.node.ServeForwarded(p.api.ServeForwarded)
 	go func() { p.served <- p.api.Serve(listener) }()
 	return nil
+}
+
+// stopGrace is how long a stop may take, beyond the draining, until the process ends
+// all the same: what waits for a disk that hangs waits for ever.
+const stopGrace = 15 * time.Second
+
+// end stops the program, and gives up on that when it takes too long.
+func (p *program) end(ctx context.Context) error {
+	draining, cancel := context.WithTimeout(ctx, p.options.drainTimeout)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- p.stop(draining) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-p.failed():
+	case <-draining.Done():
+	}
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(stopGrace):
+		return errors.New("something hangs and is left behind")
+	}
 }
 
 // failed is closed when the node cannot go on.
@@ -150,6 +176,7 @@ func (v clusterView) Status(ctx context.Context) (httpserver.ClusterStatus, erro
 		out.Nodes = append(out.Nodes, httpserver.ClusterNode{
 			ID: m.NodeID, HTTPAddr: m.HTTPAddr, PeerAddr: m.PeerAddr, Role: m.Role, State: m.State,
 			AppliedIndex: m.AppliedIndex, OpenAttempts: m.OpenAttempts, Version: m.Version,
+			ReadOnly: m.ReadOnly, ClockSkew: m.ClockSkew,
 		})
 	}
 	return out, nil

@@ -67,15 +67,15 @@ func (p *program) wait(ctx context.Context) error {
 			continue
 		case <-ctx.Done():
 			p.logger.Info("stopping", "drain", p.options.drainTimeout.String())
+		case <-p.node.Dismissed():
+			p.logger.Info("leaving the cluster", "drain", p.options.drainTimeout.String())
 		case <-p.failed():
 			p.logger.Error("this node cannot go on and stops")
 		}
 		break
 	}
 	failure := p.failure()
-	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.options.drainTimeout)
-	defer cancel()
-	if err := p.stop(draining); err != nil && failure == nil {
+	if err := p.end(context.WithoutCancel(ctx)); err != nil && failure == nil {
 		p.logger.Warn("stopped with an error", "err", err)
 	}
 	return failure

@@ -19,6 +19,21 @@ type Node struct {
 	AppliedIndex uint64 `json:"appliedIndex"`
 	OpenAttempts int    `json:"openAttempts"`
 	Version      string `json:"version"`
+	// ClockSkewMs is how far the node's wall clock is ahead of the leader's.
+	ClockSkewMs *int64 `json:"clockSkewMs"`
+	// ReadOnly: the node's disk is full.
+	ReadOnly bool `json:"readOnly"`
+}
+
+// LeadershipTransferred answers a transfer of leadership.
+type LeadershipTransferred struct {
+	LeaderID string `json:"leaderId"`
+}
+
+// NodeRemoved answers the removal of a node.
+type NodeRemoved struct {
+	NodeID  string `json:"nodeId"`
+	Removed bool   `json:"removed"`
 }
 
 // StateHash is the hash of a node's whole state at an index: equal on all nodes.

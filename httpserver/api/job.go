@@ -30,6 +30,9 @@ type Job struct {
 	RetryBackoff         string `json:"retryBackoff"`
 	RetryMaxDelaySeconds int64  `json:"retryMaxDelaySeconds"`
 	OverlapPolicy        string `json:"overlapPolicy"`
+	MisfirePolicy        string `json:"misfirePolicy"`
+	CatchupWindowSeconds int64  `json:"catchupWindowSeconds"`
+	DeliveryGuarantee    string `json:"deliveryGuarantee"`
 
 	Version             uint64  `json:"version"`
 	CreatedAt           Time    `json:"createdAt"`

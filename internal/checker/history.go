@@ -9,6 +9,10 @@ type History struct {
 	// Name and Seed tell which run it was.
 	Name string
 	Seed uint64
+	// Nodes are the members. With them a fault of a minority excuses less than one
+	// of a majority; if empty, or not the same all the time, any fault may have cost
+	// the majority.
+	Nodes []string
 
 	Began time.Time
 	// Settled is the instant up to which every slot has to be over: what is due
@@ -21,7 +25,8 @@ type History struct {
 	// Records are all executions of all jobs that exist at the end, as the API
 	// tells them then.
 	Records []Record
-	// Reads are records that were read on the way, each with when.
+	// Reads are records that were read on the way, each with when, in the default
+	// (linearizable) consistency.
 	Reads []Read
 	// Jobs are the jobs that exist at the end.
 	Jobs   []Final
@@ -55,12 +60,17 @@ const (
 )
 
 // Op is one write by one client. Each job is written by one client at a time,
-// but an operation of unknown outcome may take effect beside later ones.
+// but an operation of unknown outcome may take effect beside later ones. A
+// request that was sent again with the same Idempotency-Key is one operation,
+// from the first try's begin to the last one's answer.
 type Op struct {
 	Kind OpKind
 	// Job is the job's name, which is unique in a run and never changes: a client
 	// that never got the answer to its create does not know the ID.
-	Job      string
+	Job string
+	// JobID is the job's ID, if the client knows it: of a job that is gone in the
+	// end, nothing else tells it.
+	JobID    string
 	Invoked  time.Time
 	Returned time.Time // zero: never
 	Outcome  Outcome
@@ -95,14 +105,15 @@ type Change struct {
 // Delivery is one request as a target saw it.
 type Delivery struct {
 	JobID       string
+	Job         string // the name, if the target can tell; else empty
 	Execution   string
 	WebhookID   string
 	Trigger     string
 	Attempt     int
 	ScheduledAt time.Time
 	Arrived     time.Time
-	// Ended is when the target answered, or saw the connection closed; zero if
-	// neither had happened at the end.
+	// Ended is when the target answered, noted before the answer is written, or
+	// saw the connection closed; zero if neither had happened at the end.
 	Ended time.Time
 	// Status is what the target answered; zero if the client was gone before.
 	Status int
@@ -140,7 +151,9 @@ type Attempt struct {
 
 // Read is a record as it was at some time.
 type Read struct {
+	Asked  time.Time // zero: not known
 	At     time.Time // when the answer came
+	JobID  string    // empty: not known
 	ID     string
 	Result string
 }
@@ -168,10 +181,18 @@ const (
 
 // Fault is one thing that was done to the cluster, and for how long.
 type Fault struct {
-	Kind  FaultKind
-	Nodes []string // that it was done to
+	Kind FaultKind
+	// Nodes are those that it was done to. Of a partition they are the nodes
+	// without which the others still hear each other well: both ends of a link
+	// that was cut, or one of them if the rest is untouched.
+	Nodes []string
 	From  time.Time
 	To    time.Time // when it was undone; zero: never
+	// Targets tells of a partition that it cuts the nodes off from the targets
+	// too: a target does not see that such a node closes a connection.
+	Targets bool
+	// Skew is how far a FaultClock is off, in either direction; zero: not known.
+	Skew time.Duration
 }
 
 // StateHash is a node's answer at the end.
