@@ -58,11 +58,14 @@ func (n *Node) askTerms(ctx context.Context, servers []raft.Server, need int, te
 	if need == 0 {
 		return nil
 	}
-	asking := group.New(ctx)
-	defer asking.Cancel() // the others end by themselves
+	// Who is slower than a majority is let finish: to cancel a call costs its
+	// connection.
+	asking := group.New(context.WithoutCancel(ctx))
 	answers := make(chan termAnswer, len(servers))
 	for _, s := range servers {
 		asking.Go(func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, 2*n.cfg.Timing.Election)
+			defer cancel()
 			g, err := n.askTerm(ctx, s)
 			answers <- termAnswer{g, err}
 			return nil
@@ -70,7 +73,12 @@ func (n *Node) askTerms(ctx context.Context, servers []raft.Server, need int, te
 	}
 	var errs []error
 	for range servers {
-		a := <-answers
+		var a termAnswer
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case a = <-answers:
+		}
 		switch {
 		case a.err != nil:
 			errs = append(errs, a.err)

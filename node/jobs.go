@@ -42,7 +42,7 @@ func (s Jobs) Create(ctx context.Context, by job.APIKey, spec job.Spec, once *jo
 	if again, err = s.submit(ctx, put); err != nil || again != nil {
 		return job.Job{}, again, err
 	}
-	made, err = s.n.store.Job(j.ID)
+	made, err = s.made(expected)
 	return made, nil, err
 }
 
@@ -184,7 +184,18 @@ func (s Jobs) tryUpdate(ctx context.Context, namespace string, id job.ID, versio
 	if _, err := s.submit(ctx, job.PutJobs{At: now, Jobs: []job.PutJob{put}}); err != nil {
 		return job.Job{}, err
 	}
-	return s.n.store.Job(id)
+	after.Version = before.Version + 1
+	return s.made(after)
+}
+
+// made is a job as a write has just made it. Another write may have come after it
+// already, which its caller must not be answered with.
+func (s Jobs) made(written job.Job) (job.Job, error) {
+	j, err := s.n.store.Job(written.ID)
+	if errors.Is(err, job.ErrNotFound) || err == nil && j.Version != written.Version {
+		return written, nil
+	}
+	return j, err
 }
 
 // decided is the time up to which the job's slots have records. It is later than now
