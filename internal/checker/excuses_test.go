@@ -218,6 +218,34 @@ func TestCheck_Excuses(t *testing.T) {
 			excuse: func(s *story) { s.fault(FaultPartition, 49, 65, "n1") },
 			want:   SkippedUnexcused,
 		},
+		"a slot that a bad disk kept from being planned": {
+			tell: func(s *story) {
+				s.request(50, 0).Ended = second(65)
+				s.record(50).Attempts[0].DurationMs, s.record(50).FinishedAt = 15_000, second(65)
+				s.request(60, 0).Arrived, s.request(60, 0).Ended = second(66), second(66.02)
+			},
+			excuse: func(s *story) { s.fault(FaultDisk, 59, 66, "n1") },
+			want:   OverlapPolicyBroken,
+		},
+		"a run that waits, beside slots that need not": {
+			change: allow,
+			tell: func(s *story) {
+				s.manual("ex_run", 55).Overlap = overlapSkip
+				s.request(50, 0).Ended = second(57)
+			},
+			excuse: func(s *story) { s.Ops[1].Overlap = overlapBufferOne },
+			want:   Overlap,
+		},
+		"a run that an unknown answer may have allowed": {
+			tell: func(s *story) {
+				s.request(50, 0).Ended = second(57)
+				s.manual("ex_run", 55)
+				s.manual("ex_other", 95).Overlap = overlapAllow
+				s.Ops[1].Outcome, s.Ops[1].Execution = Unknown, ""
+			},
+			excuse: func(s *story) { s.Ops[1].Overlap = overlapAllow },
+			want:   Overlap,
+		},
 		"fired early by a clock that is ahead": {
 			tell: func(s *story) {
 				d := s.request(50, 0)

@@ -90,6 +90,15 @@ func TestCheck_FineStories(t *testing.T) {
 			s.Settled = second(115)
 			s.Records = s.Records[:len(s.Records)-1]
 		}},
+		"a run beside a slot that waits for an abort": {Change{Overlap: pointer(overlapCancelPrevious)}, func(s *story) {
+			r, d := s.record(50), s.request(50, 0)
+			r.Result, r.ErrorCode, r.FinishedAt, r.HTTPStatus = resultCancelled, "OVERLAP", second(60), 0
+			r.Attempts[0].ErrorCode, r.Attempts[0].HTTPStatus = errCancelled, 0
+			d.Ended, d.Status = second(60.6), 0
+			s.manual("ex_run", 60.2).Overlap = overlapAllow
+			s.Deliveries[len(s.Deliveries)-1].Ended = second(62)
+			s.request(60, 0).Arrived, s.request(60, 0).Ended = second(60.7), second(60.8)
+		}},
 		"two requests of an execution that stood still": {Change{Overlap: pointer(overlapAllow)}, func(s *story) {
 			s.fault(FaultPause, 50.01, 62.9, "n1")
 			s.lose(50, "n1", 63, 60.5)
