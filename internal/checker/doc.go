@@ -54,6 +54,8 @@
 //   - Two requests open at once, while the node of one stands still (SIGSTOP), or is
 //     cut off from the target: nobody can close its connection. A process that
 //     goes on may also send what it was about to send; [Limits].AbortLag bounds both.
+//   - A request that is closed as it is read: its sender had gone away, and it was
+//     never open.
 //   - A request after an acknowledged cancel or delete, for AbortLag: it was on its
 //     way. Near a fault, until the node's lease has ended.
 //   - Anything about time, by as much as a clock is wrong, while it is ([Fault].Skew).

@@ -181,6 +181,18 @@ func TestCheck_Excuses(t *testing.T) {
 			excuse: func(s *story) { s.fault(FaultPause, 50, 62, "n1") },
 			want:   Overlap,
 		},
+		"a request that comes from a closed connection": {
+			tell: func(s *story) {
+				s.fault(FaultKill, 50, 50, "n1")
+				s.lose(50, "n1", 61.3, 60.1)
+				s.request(50, 0).Arrived = second(61.1)
+				s.request(50, 1).Ended = second(62)
+				s.record(50).Attempts[1].DurationMs = 1900
+				s.skip(60, 60)
+			},
+			excuse: func(s *story) { s.request(50, 0).Ended = second(61.101) },
+			want:   Overlap,
+		},
 		"two requests open of a job that allows it": {
 			tell:   func(s *story) { s.request(50, 0).Ended = second(61) },
 			excuse: func(s *story) { s.Ops[0].Change.Overlap = allow.Overlap },

@@ -37,11 +37,20 @@ func (r *run) requests(j *job) []request {
 	return list
 }
 
+// wasClosed reports whether the caller may have been gone when the target looked:
+// a request read from a closed connection was never open.
+func (r *run) wasClosed(d *Delivery) bool {
+	return d.Status == 0 && !d.Ended.IsZero() && d.Ended.Sub(d.Arrived) <= r.limits.ClockTolerance
+}
+
 // checkOverlap wants no two requests of a job open at once that the policy keeps
 // apart, nor an execution to go on after the next one has begun.
 func (r *run) checkOverlap(j *job) {
 	var open []request
 	for _, q := range r.requests(j) {
+		if r.wasClosed(q.Delivery) {
+			continue
+		}
 		open = slices.DeleteFunc(open, func(o request) bool { return !o.end.After(q.Arrived) })
 		for _, o := range open {
 			r.judge(o, q)
@@ -139,34 +148,57 @@ func (r *run) runPolicies(x *execution) []string {
 }
 
 // checkInterleaved wants no execution to be requested again once a later one has
-// begun that had to wait for its end. Requests that a node sent late, when its
-// attempt was given up, are ghosts.
+// begun that had to wait for its end.
 func (r *run) checkInterleaved(j *job) {
-	list := slices.DeleteFunc(slices.Clone(j.executions), func(x *execution) bool { return len(x.deliveries) == 0 })
-	slices.SortFunc(list, func(a, b *execution) int { return a.deliveries[0].Arrived.Compare(b.deliveries[0].Arrived) })
-	var longest *execution // of those that began before, the one requested last
-	for _, x := range list {
-		began := x.deliveries[0].Arrived
-		if longest != nil && r.lastWanted(longest).After(began) && r.areExclusive(longest, x) {
-			r.violate(Overlap, j, x, x.slot(), "began at %s, between requests of %s", clock(began), longest.id)
+	var list []stretch
+	for _, x := range j.executions {
+		if s := r.stretchOf(x); !s.first.IsZero() {
+			list = append(list, s)
 		}
-		if longest == nil || r.lastWanted(x).After(r.lastWanted(longest)) {
-			longest = x
+	}
+	slices.SortFunc(list, func(a, b stretch) int { return a.first.Compare(b.first) })
+	var longest stretch // of those that began before, the one requested last
+	for _, s := range list {
+		if longest.last.After(s.first) && r.areExclusive(longest.of, s.of) {
+			r.violate(Overlap, j, s.of, s.of.slot(), "began at %s, between requests of %s", clock(s.first), longest.of.id)
+		}
+		if s.last.After(longest.last) {
+			longest = s
 		}
 	}
 }
 
-// lastWanted is when the last request of an execution came that was not given up
-// before.
-func (r *run) lastWanted(x *execution) time.Time {
-	last := x.deliveries[0].Arrived
+// stretch is the time in which an execution was requested.
+type stretch struct {
+	of *execution
+	// first and last are when its first and last request came; zero: none did.
+	first, last time.Time
+}
+
+// stretchOf leaves out requests of closed connections, and, at the end, those that
+// a node sent late, when its attempt was given up.
+func (r *run) stretchOf(x *execution) stretch {
+	s := stretch{of: x}
 	for _, d := range x.deliveries {
-		if x.record != nil {
-			if a := x.attempt(d.Attempt); a != nil && a.ErrorCode == errNodeLost {
-				continue
-			}
+		if r.wasClosed(d) {
+			continue
 		}
-		last = later(last, d.Arrived)
+		if s.first.IsZero() {
+			s.first, s.last = d.Arrived, d.Arrived
+		}
+		if !x.wasLost(d) {
+			s.last = later(s.last, d.Arrived)
+		}
 	}
-	return last
+	return s
+}
+
+// wasLost reports whether a request is of an attempt that was given up with its
+// node.
+func (x *execution) wasLost(d *Delivery) bool {
+	if x.record == nil {
+		return false
+	}
+	a := x.attempt(d.Attempt)
+	return a != nil && a.ErrorCode == errNodeLost
 }
