@@ -108,6 +108,7 @@ func Start(ctx context.Context, cfg Config, parts Parts) (*Node, error) {
 	n.group.Go(n.rejoin)
 	n.group.Go(n.showState)
 	n.group.Go(n.giveWay)
+	n.group.Go(func(ctx context.Context) error { return n.consensus.succeed(ctx, cfg.Timing.Election) })
 	n.group.Go(func(ctx context.Context) error { return n.consensus.electing.earn(ctx, n.Barrier) })
 	return n, nil
 }
