@@ -76,7 +76,7 @@ func (n *Node) transfer(ctx context.Context, to string) (string, error) {
 }
 
 // transferTo makes the server lead if it answers. Raft refuses while an earlier
-// try is not quite over.
+// try is not quite over, which may have been the one that worked.
 func (n *Node) transferTo(ctx context.Context, s raft.Server) error {
 	if _, err := n.greet(ctx, s); err != nil {
 		return err
@@ -89,6 +89,9 @@ func (n *Node) transferTo(ctx context.Context, s raft.Server) error {
 		select {
 		case <-ctx.Done():
 		case <-time.After(retryInterval):
+		}
+		if n.consensus.raft.State() != raft.Leader {
+			return nil
 		}
 	}
 }
