@@ -10,11 +10,12 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// due is one entry of the agenda: an ACTIVE job and its next slot, in Unix
-// milliseconds.
+// due is one entry of the agenda: an ACTIVE job, its next slot, and when that is
+// to be fired, in Unix milliseconds.
 type due struct {
-	at  int64
-	job job.ID
+	at   int64
+	job  job.ID
+	slot int64
 }
 
 func compareDue(a, b due) int {
@@ -39,7 +40,7 @@ func (a *agenda) add(d due) { a.tree.Set(d) }
 
 func (a *agenda) remove(d due) { a.tree.Delete(d) }
 
-// Due returns the jobs whose next slot is not after now, in order of (slot, ID),
+// Due returns the jobs whose next slot is due by now, in the order of (due time, ID),
 // without those that skip names: the caller's decisions under way. Skip must not
 // call the store.
 func (s *Store) Due(now time.Time, limit int, skip func(job.ID) bool) []job.DueSlot {
@@ -52,7 +53,7 @@ func (s *Store) Due(now time.Time, limit int, skip func(job.ID) bool) []job.DueS
 			return false
 		}
 		if skip == nil || !skip(d.job) {
-			slots = append(slots, job.DueSlot{Job: d.job, Slot: instant(d.at)})
+			slots = append(slots, job.DueSlot{Job: d.job, Slot: instant(d.slot), Due: instant(d.at)})
 		}
 		return true
 	})

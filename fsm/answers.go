@@ -30,6 +30,12 @@ func repeatableOf(d job.Decision) repeatable {
 		return repeatable{d.Once, d.At, 1}
 	case job.Cancel:
 		return repeatable{d.Once, d.At, 1}
+	case job.Backfill:
+		return repeatable{d.Once, d.At, 1}
+	case job.PutKey:
+		return repeatable{d.Once, d.At, 1}
+	case job.TryHook:
+		return repeatable{d.Once, d.At, 1}
 	}
 	return repeatable{}
 }

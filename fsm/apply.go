@@ -51,6 +51,7 @@ func (s *Store) ApplyBatch(logs []*raft.Log) []any {
 	t := s.begin()
 	for i, d := range decisions {
 		if d != nil {
+			t.entry, t.parts = logs[i].Index, 0
 			t.once(d, answers[i].(*job.Applied))
 		}
 	}
@@ -82,23 +83,41 @@ type tx struct {
 	changed []job.Open
 	// planned tells that the agenda has changed.
 	planned bool
+	// events has what the entries made happen, in order; entry is the index of the
+	// one that is applied now, and parts the number of its events.
+	events []job.Event
+	entry  uint64
+	parts  int
+	// index writes what lists are made of, to a batch of its own: nothing reads it
+	// before it is committed, with the other.
+	index index
+	// minutes are the statistics that have changed.
+	minutes map[minute]*job.Stats
 }
 
 func (s *Store) begin() *tx {
 	if s.closed {
 		panic("fsm: an entry was applied after the store was closed")
 	}
-	return &tx{state: s.state, batch: s.state.db.NewIndexedBatch()}
+	db := s.state.db
+	return &tx{state: s.state, batch: db.NewIndexedBatch(), index: index{batch: db.NewBatch()}}
 }
 
 // commit writes the batch with the index of its last entry and tells the feeds
 // and waiters. The database may lose the batch in a crash; raft's log does not.
 func (s *Store) commit(t *tx, index uint64) {
+	t.writeMinutes()
 	t.put(appliedKey, &logpb.Applied{Index: index})
 	check("write the state", t.w.err)
-	check("write the state", t.batch.Commit(pebble.NoSync))
-	check("write the state", t.batch.Close())
+	t.index.set(indexFormatKey, indexMark(index))
+	all := t.index.batch
+	check("write the state", all.Apply(t.batch, nil))
+	check("write the state", all.Commit(pebble.NoSync))
+	check("write the state", errors.Join(t.batch.Close(), all.Close()))
 	s.advance(index)
+	if len(t.events) > 0 {
+		s.events.add(t.events)
+	}
 	if len(t.changed) == 0 && !t.planned {
 		return
 	}
@@ -123,10 +142,11 @@ func (t *tx) apply(d job.Decision, a *job.Applied) {
 	case job.TakeOffice:
 		a.Items = []job.Item{{}}
 	case job.PutJobs:
-		a.Items = each(d.Jobs, func(p job.PutJob) job.Item { return t.putJob(d.At, p) })
+		a.Items = t.putJobs(d)
 	case job.DeleteJob:
 		a.Items = []job.Item{t.deleteJob(d)}
 	case job.Plan:
+		t.keep(d.HistoryPerJob)
 		a.Items = each(d.Slots, func(p job.PlannedSlot) job.Item { return t.plan(d, p) })
 	case job.Run:
 		a.Items = []job.Item{t.run(d)}
@@ -148,6 +168,16 @@ func (t *tx) apply(d job.Decision, a *job.Applied) {
 		a.Items = []job.Item{t.raiseVersion(d)}
 	case job.DismissNode:
 		a.Items = []job.Item{t.dismissNode(d.Node)}
+	case job.Backfill:
+		a.Items = []job.Item{t.backfill(d)}
+	case job.PutKey:
+		a.Items = []job.Item{t.putKey(d)}
+	case job.DeleteKey:
+		a.Items = []job.Item{t.deleteKey(d)}
+	case job.Announce:
+		a.Items = []job.Item{t.announce(d)}
+	case job.TryHook:
+		a.Items = []job.Item{t.tryHook(d)}
 	}
 }
 
@@ -213,23 +243,25 @@ func (t *tx) row(id job.ID) *row {
 	return r
 }
 
-// save writes the state of a job and moves its entry in the agenda.
+// save writes the state of a job and moves its entry in the agenda, and its places
+// in lists.
 func (t *tx) save(r *row) {
 	t.put(stateKey(r.id), r.JobState)
-	t.reschedule(r, dueOf(r.JobState))
+	t.listState(r)
+	t.reschedule(r, dueOf(r.id, r.JobState))
 }
 
-func (t *tx) reschedule(r *row, at int64) {
-	if r.due == at {
+func (t *tx) reschedule(r *row, now due) {
+	if r.due == now {
 		return
 	}
-	if r.due != 0 {
-		t.state.agenda.remove(due{r.due, r.id})
+	if r.due.at != 0 {
+		t.state.agenda.remove(r.due)
 	}
-	if at != 0 {
-		t.state.agenda.add(due{at, r.id})
+	if now.at != 0 {
+		t.state.agenda.add(now)
 	}
-	r.due = at
+	r.due = now
 	t.planned = true
 }
 

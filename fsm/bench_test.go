@@ -14,14 +14,16 @@ import (
 // a cluster does for each run of a job, with histories that are full or not. One
 // operation is one run.
 func BenchmarkApplyPlanRecord(b *testing.B) {
-	for _, keep := range []int{200, 3} {
-		b.Run(fmt.Sprintf("keep=%d", keep), func(b *testing.B) { benchmarkPlanRecord(b, keep) })
+	for _, version := range []int{2, 3} {
+		for _, keep := range []int{200, 3} {
+			b.Run(fmt.Sprintf("version=%d/keep=%d", version, keep), func(b *testing.B) { benchmarkPlanRecord(b, version, keep) })
+		}
 	}
 }
 
-func benchmarkPlanRecord(b *testing.B, keep int) {
+func benchmarkPlanRecord(b *testing.B, version, keep int) {
 	const jobs, batch = 20_000, 500
-	n := benchNode(b, jobs)
+	n := benchNode(b, jobs, job.RaiseVersion{Version: version})
 	slots := map[job.ID]time.Time{}
 	b.ReportAllocs()
 	next := 0
@@ -50,11 +52,14 @@ func benchmarkPlanRecord(b *testing.B, keep int) {
 func benchID(i int) job.ID { return job.ID(uint64(i+1) * 0x9e3779b97f4a7c15) }
 
 // benchNode is a node on disk with so many jobs that have a body of 300 bytes.
-func benchNode(b *testing.B, jobs int) *node {
+func benchNode(b *testing.B, jobs int, first ...job.Decision) *node {
 	b.Helper()
 	n := &node{TB: b, cfg: Config{Dir: b.TempDir()}}
 	n.reopen()
 	b.Cleanup(func() { n.must(n.Close()) })
+	for _, d := range first {
+		n.applyNext(d)
+	}
 	body := fmt.Sprintf("%0300d", 1)
 	s := spec(job.OverlapSkip)
 	s.Target.Body = &body

@@ -12,13 +12,8 @@ func (t *tx) init(d job.Init) job.Item {
 	}
 	t.put(clusterKey, &logpb.Cluster{Id: d.ClusterID})
 	t.state.clusterID = d.ClusterID
-	t.putKey(d.RootKey)
+	t.writeKey(d.RootKey)
 	return job.Item{}
-}
-
-func (t *tx) putKey(k job.APIKey) {
-	t.put(keyByHashKey(k.Hash[:]), t.w.key(k))
-	t.put(keyByIDKey(k.ID), &logpb.KeyHash{Hash: k.Hash[:]})
 }
 
 // raiseVersion lets entries up to a version be written from now on. This program

@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,37 +10,6 @@ import (
 )
 
 var marshal = proto.MarshalOptions{Deterministic: true}
-
-// VersionOf is the version of the entry that a decision needs: the lowest that
-// can express it.
-func VersionOf(d job.Decision) int {
-	switch d := d.(type) {
-	case job.PutJobs:
-		if d.Once != nil || slices.ContainsFunc(d.Jobs, isSecond) {
-			return 2
-		}
-	case job.Run:
-		if d.Once != nil || d.Overlap == job.OverlapBufferOne {
-			return 2
-		}
-	case job.MarkLost:
-		if len(d.Final) > 0 {
-			return 2
-		}
-	case job.Cancel, job.PruneAnswers, job.DismissNode:
-		return 2
-	case job.RaiseVersion:
-		return max(2, d.Version)
-	}
-	return 1
-}
-
-// isSecond reports whether version 1 cannot express a definition.
-func isSecond(p job.PutJob) bool {
-	return p.Job.Overlap == job.OverlapBufferOne || p.Job.Misfire != job.MisfireFireOnce ||
-		p.Job.CatchupWindow != job.DefaultCatchupWindow || p.Job.Guarantee != job.AtLeastOnce ||
-		!p.Due.IsZero() || p.Missed != (job.Gap{})
-}
 
 // Encode writes a decision as a log entry. It fails for what no entry can hold:
 // text that is not UTF-8, a word that the program does not have, a header whose

@@ -42,13 +42,22 @@ func golden() map[string]job.Decision {
 	}
 	second := everything
 	second.Overlap, second.Misfire, second.CatchupWindow, second.Guarantee = job.OverlapBufferOne, job.MisfireFireAll, 90*time.Minute, job.AtMostOnce
+	third := second
+	third.Tags, third.ExternalID = []job.Tag{{Key: "team", Value: "a"}, {Key: "zone"}}, "billing/daily"
+	third.Schedule.RunAt, third.Schedule.StartAt, third.Schedule.EndAt = at(60), at(1), at(600)
+	third.MaxRuns, third.Jitter, third.PauseAfterFailures = 12, 30*time.Second, 5
+	rotated := job.APIKey{
+		ID: "key_1", Namespace: "team", Name: "ci", Role: job.RoleEditor, Secret: job.Secret{Hash: [32]byte{31: 8}, Sealed: []byte{6}},
+		CreatedAt: epoch, ExpiresAt: at(900), RotatedAt: at(9), PreviousUntil: at(99),
+		Previous: job.Secret{Hash: [32]byte{31: 7}, Sealed: []byte{5}},
+	}
 	failed := outcome(ref(slotID(1), 2), errStatus)
 	failed.Timings = job.Timings{DNS: 1 * time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond, FirstByte: 4567 * time.Microsecond}
 	failed.Response, failed.RetryAfter, failed.RetryAt = []byte("oops"), 3*time.Second, at(9)
 	return map[string]job.Decision{
 		"init-1": job.Init{ClusterID: "c1", RootKey: job.APIKey{
 			ID: "root", Namespace: "default", Name: "the root key", Role: job.RoleAdmin, Root: true,
-			Hash: [32]byte{31: 9}, Sealed: []byte{4, 5}, CreatedAt: epoch,
+			Secret: job.Secret{Hash: [32]byte{31: 9}, Sealed: []byte{4, 5}}, CreatedAt: epoch,
 		}},
 		"take-office-1": job.TakeOffice{At: at(1), Node: n2},
 		"put-jobs-1": job.PutJobs{At: at(1), Jobs: []job.PutJob{{KeepNextRun: true, Job: job.Job{
@@ -77,6 +86,24 @@ func golden() map[string]job.Decision {
 		"prune-answers-2": job.PruneAnswers{Before: at(1), Limit: 1000},
 		"raise-version-2": job.RaiseVersion{Version: 2},
 		"dismiss-node-2":  job.DismissNode{At: at(1), Node: n2},
+
+		"init-3": job.Init{ClusterID: "c1", RootKey: rotated},
+		"put-jobs-3": job.PutJobs{At: at(1), Whole: true, Once: once(1, "made"), Jobs: []job.PutJob{
+			{Job: job.Job{ID: jobA, Namespace: "team", KeyID: "key", Version: 4, CreatedAt: epoch, Spec: third, NextRunAt: at(60), NextDueAt: at(75),
+				Hook: &job.Hook{Events: []job.EventType{job.EventJobCompleted, job.EventNodeLost}, Tag: &job.Tag{Key: "team", Value: "a"}, Cluster: true}}},
+			{Delete: true, Job: job.Job{ID: jobB, Namespace: "team", Version: 2, Spec: everything}},
+		}},
+		"plan-3": job.Plan{At: at(1), HistoryPerJob: 200, Slots: []job.PlannedSlot{{
+			Job: jobA, Version: 5, Slot: at(1), Next: at(4), NextDue: at(6), Node: n1, Fire: at(3), FireDue: at(5), Trigger: job.TriggerCatchup,
+			Missed: job.Gap{From: at(1), To: at(2), Count: 2},
+		}}},
+		"backfill-3": job.Backfill{At: at(9), HistoryPerJob: 200, Namespace: "team", Job: jobA, Overlap: job.OverlapAllow, Once: once(4, "queued"),
+			Slots: []job.BackfillSlot{{Slot: at(1), Execution: job.ManualExecution(jobA, at(9), 1)}, {Slot: at(2), Execution: job.ManualExecution(jobA, at(9), 2)}}},
+		"put-key-3":       job.PutKey{At: at(9), Key: rotated, Create: true, RotatedAt: at(8), Once: once(5, "sealed")},
+		"delete-key-3":    job.DeleteKey{At: at(9), ID: "key_1", Namespace: "team", Force: true},
+		"announce-3":      job.Announce{At: at(9), Type: job.EventNodeLost, NodeID: "n2"},
+		"try-hook-3":      job.TryHook{At: at(9), HistoryPerJob: 200, Namespace: "team", Hook: jobB, Execution: job.ManualExecution(jobB, at(9), 3), Once: once(6, "tried")},
+		"raise-version-3": job.RaiseVersion{Version: 3},
 	}
 }
 
@@ -168,7 +195,9 @@ func TestEncode_Refuses(t *testing.T) {
 		"an unknown decision":         {unknown{}, "no entry"},
 		"an answer that is empty":     {silent, "empty"},
 		"a version below all":         {job.RaiseVersion{Version: 0}, "no version 0"},
-		"a version above its own":     {job.RaiseVersion{Version: Version + 1}, "writes 2 at most"},
+		"a version above its own":     {job.RaiseVersion{Version: Version + 1}, "writes 3 at most"},
+		"an execution of another job": {job.Backfill{Job: jobA, Slots: []job.BackfillSlot{{Slot: at(1), Execution: job.ManualExecution(jobB, at(1), 1)}}}, "not one of job"},
+		"a delivery of another hook":  {job.TryHook{Hook: jobA, Execution: job.ManualExecution(jobB, at(1), 1)}, "not one of webhook"},
 	}
 	for name, tc := range tests {
 		_, err := Encode(tc.d, 0)

@@ -37,9 +37,9 @@ var (
 	overlaps = []job.OverlapPolicy{"", job.OverlapSkip, job.OverlapAllow, job.OverlapCancelPrevious, job.OverlapBufferOne}
 	backoffs = []job.Backoff{"", job.BackoffFixed, job.BackoffExponential}
 	captures = []job.Capture{"", job.CaptureNone, job.CaptureOnFailure, job.CaptureAlways}
-	triggers = []job.Trigger{"", job.TriggerScheduled, job.TriggerManual, job.TriggerCatchup}
+	triggers = []job.Trigger{"", job.TriggerScheduled, job.TriggerManual, job.TriggerCatchup, job.TriggerBackfill, job.TriggerEvent}
 	results  = []job.Result{"", job.Running, job.Retrying, job.Success, job.Failed, job.Cancelled, job.Skipped, job.Missed}
-	phases   = []job.Phase{job.PhaseClosed, job.PhasePending, job.PhaseRunning, job.PhaseWaiting, job.PhaseAborting, job.PhaseBuffered}
+	phases   = []job.Phase{job.PhaseClosed, job.PhasePending, job.PhaseRunning, job.PhaseWaiting, job.PhaseAborting, job.PhaseBuffered, job.PhaseQueued}
 	// Zero is the default of these, so that it is not written.
 	misfires   = []job.MisfirePolicy{job.MisfireFireOnce, job.MisfireFireAll, job.MisfireSkip}
 	guarantees = []job.Guarantee{job.AtLeastOnce, job.AtMostOnce}
@@ -77,6 +77,22 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
+// shift writes when a slot is due; zero if that is the slot itself, or none.
+func shift(slot, due time.Time) int64 {
+	if millis(due) == millis(slot) {
+		return 0
+	}
+	return millis(due)
+}
+
+// shifted reads what shift writes, in its one form: zero if it is the slot itself.
+func shifted(slot, due int64) time.Time {
+	if due == slot {
+		return time.Time{}
+	}
+	return instant(due)
+}
+
 func (r *reader) duration(n int64, unit time.Duration) time.Duration {
 	if n > math.MaxInt64/int64(unit) || n < math.MinInt64/int64(unit) {
 		r.fail("a duration is out of range")
@@ -91,128 +107,6 @@ func octets(b []byte) []byte {
 		return nil
 	}
 	return b
-}
-
-func (w *writer) spec(s job.Spec) *logpb.Spec {
-	return &logpb.Spec{
-		Name:            s.Name,
-		Description:     s.Description,
-		Cron:            s.Schedule.Cron,
-		IntervalMs:      s.Schedule.Interval.Milliseconds(),
-		Timezone:        s.Schedule.Timezone,
-		PauseReason:     s.PauseReason,
-		Url:             s.Target.URL,
-		Method:          s.Target.Method,
-		Headers:         w.headers(s.Target.Headers),
-		Body:            s.Target.Body,
-		TimeoutMs:       s.Timeout.Milliseconds(),
-		SuccessStatuses: s.SuccessStatuses,
-		FollowRedirects: s.FollowRedirects,
-		SignPayloads:    s.SignPayloads,
-		Capture:         number[logpb.Capture](w, captures, s.Capture),
-		Retries:         int64(s.Retries),
-		RetryDelayMs:    s.RetryDelay.Milliseconds(),
-		Backoff:         number[logpb.Backoff](w, backoffs, s.Backoff),
-		RetryMaxDelayMs: s.RetryMaxDelay.Milliseconds(),
-		Misfire:         number[logpb.MisfirePolicy](w, misfires, s.Misfire),
-		CatchupWindowMs: window(s.CatchupWindow),
-		Guarantee:       number[logpb.Guarantee](w, guarantees, s.Guarantee),
-	}
-}
-
-// window writes how old a missed slot may be that is made up for; nil for the
-// default.
-func window(d time.Duration) *int64 {
-	if d == job.DefaultCatchupWindow {
-		return nil
-	}
-	ms := d.Milliseconds()
-	return &ms
-}
-
-// window reads what window writes.
-func (r *reader) window(p *logpb.Spec) time.Duration {
-	if p == nil || p.CatchupWindowMs == nil {
-		return job.DefaultCatchupWindow
-	}
-	return r.duration(p.GetCatchupWindowMs(), time.Millisecond)
-}
-
-// spec reads all of a spec but its state and overlap policy, which are kept
-// beside it.
-func (r *reader) spec(p *logpb.Spec) job.Spec {
-	return job.Spec{
-		Name:        p.GetName(),
-		Description: p.GetDescription(),
-		Schedule: job.Schedule{
-			Cron:     p.GetCron(),
-			Interval: r.duration(p.GetIntervalMs(), time.Millisecond),
-			Timezone: p.GetTimezone(),
-		},
-		PauseReason:     p.GetPauseReason(),
-		Target:          r.target(p),
-		Timeout:         r.duration(p.GetTimeoutMs(), time.Millisecond),
-		SuccessStatuses: p.GetSuccessStatuses(),
-		FollowRedirects: p.GetFollowRedirects(),
-		SignPayloads:    p.GetSignPayloads(),
-		Capture:         word(r, captures, p.GetCapture()),
-		Retries:         int(p.GetRetries()),
-		RetryDelay:      r.duration(p.GetRetryDelayMs(), time.Millisecond),
-		Backoff:         word(r, backoffs, p.GetBackoff()),
-		RetryMaxDelay:   r.duration(p.GetRetryMaxDelayMs(), time.Millisecond),
-		Misfire:         word(r, misfires, p.GetMisfire()),
-		CatchupWindow:   r.window(p),
-		Guarantee:       word(r, guarantees, p.GetGuarantee()),
-	}
-}
-
-func (r *reader) target(p *logpb.Spec) job.Target {
-	t := job.Target{URL: p.GetUrl(), Method: p.GetMethod()}
-	if p != nil {
-		t.Body = p.Body
-	}
-	for _, h := range p.GetHeaders() {
-		t.Headers = append(t.Headers, job.Header{Name: h.GetName(), Sealed: octets(h.GetSealed())})
-	}
-	return t
-}
-
-// headers refuses a value in plain text: it would be on every disk.
-func (w *writer) headers(headers []job.Header) []*logpb.Header {
-	var list []*logpb.Header
-	for _, h := range headers {
-		if h.Value != "" {
-			w.fail("the value of header %q is not sealed", h.Name)
-		}
-		list = append(list, &logpb.Header{Name: h.Name, Sealed: h.Sealed})
-	}
-	return list
-}
-
-func (w *writer) key(k job.APIKey) *logpb.APIKey {
-	return &logpb.APIKey{
-		Id:        k.ID,
-		Namespace: k.Namespace,
-		Name:      k.Name,
-		Role:      string(k.Role),
-		Root:      k.Root,
-		Hash:      k.Hash[:],
-		Sealed:    k.Sealed,
-		CreatedAt: millis(k.CreatedAt),
-	}
-}
-
-func (r *reader) key(p *logpb.APIKey) job.APIKey {
-	return job.APIKey{
-		ID:        p.GetId(),
-		Namespace: p.GetNamespace(),
-		Name:      p.GetName(),
-		Role:      job.Role(p.GetRole()),
-		Root:      p.GetRoot(),
-		Hash:      r.hash("an API key", p.GetHash()),
-		Sealed:    octets(p.GetSealed()),
-		CreatedAt: instant(p.GetCreatedAt()),
-	}
 }
 
 func (r *reader) hash(of string, b []byte) (sum [32]byte) {

@@ -37,6 +37,16 @@ func (r *reader) decision(e *logpb.Entry) job.Decision {
 		return r.raiseVersion(d.RaiseVersion)
 	case *logpb.Entry_DismissNode:
 		return r.dismissNode(d.DismissNode)
+	case *logpb.Entry_Backfill:
+		return r.backfill(d.Backfill)
+	case *logpb.Entry_PutKey:
+		return r.putKey(d.PutKey)
+	case *logpb.Entry_DeleteKey:
+		return r.deleteKey(d.DeleteKey)
+	case *logpb.Entry_Announce:
+		return r.announce(d.Announce)
+	case *logpb.Entry_TryHook:
+		return r.tryHook(d.TryHook)
 	default:
 		r.fail("this program does not know its decision: upgrade this node")
 		return nil
@@ -44,13 +54,14 @@ func (r *reader) decision(e *logpb.Entry) job.Decision {
 }
 
 func (r *reader) putJobs(p *logpb.PutJobs) job.PutJobs {
-	d := job.PutJobs{At: instant(p.GetAt()), Once: r.once(p.GetOnce())}
+	d := job.PutJobs{At: instant(p.GetAt()), Whole: p.GetWhole(), Once: r.once(p.GetOnce())}
 	for _, put := range p.GetJobs() {
 		d.Jobs = append(d.Jobs, job.PutJob{
 			Job:         r.putJob(put),
 			KeepNextRun: put.GetKeepNextRun(),
 			Due:         instant(put.GetDue()),
 			Missed:      gap(put.GetMissedFrom(), put.GetMissedTo(), put.GetMissedCount()),
+			Delete:      put.GetDelete(),
 		})
 	}
 	return d
@@ -78,7 +89,9 @@ func (r *reader) putJob(p *logpb.PutJob) job.Job {
 		Version:   p.GetVersion(),
 		CreatedAt: instant(p.GetCreatedAt()),
 		Spec:      r.spec(p.GetSpec()),
+		Hook:      r.hook(p.GetHook()),
 		NextRunAt: instant(p.GetNextRunAt()),
+		NextDueAt: shifted(p.GetNextRunAt(), p.GetNextDueAt()),
 	}
 	j.State = word(r, states, p.GetState())
 	j.Overlap = word(r, overlaps, p.GetOverlap())
@@ -103,8 +116,10 @@ func (r *reader) slot(p *logpb.PlannedSlot) job.PlannedSlot {
 		Version: p.GetVersion(),
 		Slot:    instant(p.GetSlot()),
 		Next:    instant(p.GetNext()),
+		NextDue: shifted(p.GetNext(), p.GetNextDue()),
 		Node:    r.node(p.GetNode()),
 		Fire:    instant(p.GetFire()),
+		FireDue: shifted(p.GetFire(), p.GetFireDue()),
 		Trigger: word(r, triggers, p.GetTrigger()),
 		Missed:  gap(p.GetMissedFrom(), p.GetMissedTo(), p.GetMissedCount()),
 	}
@@ -195,4 +210,48 @@ func (r *reader) raiseVersion(p *logpb.RaiseVersion) job.RaiseVersion {
 
 func (r *reader) dismissNode(p *logpb.DismissNode) job.DismissNode {
 	return job.DismissNode{At: instant(p.GetAt()), Node: r.node(p.GetNode())}
+}
+
+func (r *reader) backfill(p *logpb.Backfill) job.Backfill {
+	d := job.Backfill{
+		At:            instant(p.GetAt()),
+		HistoryPerJob: int(p.GetHistoryPerJob()),
+		Namespace:     p.GetNamespace(),
+		Job:           job.ID(p.GetJob()),
+		Overlap:       word(r, overlaps, p.GetOverlap()),
+		Once:          r.once(p.GetOnce()),
+	}
+	for _, s := range p.GetSlots() {
+		d.Slots = append(d.Slots, job.BackfillSlot{Slot: instant(s.GetSlot()), Execution: execution(p.GetJob(), s.GetOrder())})
+	}
+	return d
+}
+
+func (r *reader) putKey(p *logpb.PutKey) job.PutKey {
+	return job.PutKey{
+		At:        instant(p.GetAt()),
+		Key:       r.key(p.GetKey()),
+		Create:    p.GetCreate(),
+		RotatedAt: instant(p.GetRotatedAt()),
+		Once:      r.once(p.GetOnce()),
+	}
+}
+
+func (r *reader) deleteKey(p *logpb.DeleteKey) job.DeleteKey {
+	return job.DeleteKey{At: instant(p.GetAt()), ID: p.GetId(), Namespace: p.GetNamespace(), Force: p.GetForce()}
+}
+
+func (r *reader) announce(p *logpb.Announce) job.Announce {
+	return job.Announce{At: instant(p.GetAt()), Type: job.EventType(p.GetType()), NodeID: p.GetNodeId()}
+}
+
+func (r *reader) tryHook(p *logpb.TryHook) job.TryHook {
+	return job.TryHook{
+		At:            instant(p.GetAt()),
+		HistoryPerJob: int(p.GetHistoryPerJob()),
+		Namespace:     p.GetNamespace(),
+		Hook:          job.ID(p.GetHook()),
+		Execution:     execution(p.GetHook(), p.GetOrder()),
+		Once:          r.once(p.GetOnce()),
+	}
 }

@@ -23,19 +23,35 @@
 //
 //	j/ID               Definition, changed by users
 //	s/ID               JobState, changed by planning and recording
-//	n/NAMESPACE/ID     empty: the jobs of a namespace
+//	n/NAMESPACE/ID     empty: the jobs of a namespace, and
+//	w/NAMESPACE/ID     its webhooks, which are jobs that have a Hook
+//	e/NAMESPACE/EXT    JobRef, the job that has an external ID
 //	x/ID ORDER         Execution, the record
 //	o/ID ORDER         OpenExecution, while it is not over
 //	k/HASH  ki/ID      APIKey, and the hash of the key with an ID
+//	kp/HASH            KeyRef, the key whose secret it was before the last rotation
+//	u/KEY ID           empty: the jobs and webhooks that a key signs for
 //	a/HASH             Answer of a write that its caller may repeat
 //	at/TIME HASH       empty: the answers by time
 //	d/NODE             Dismissed, the life of a node that is not let in again
-//	m/...              applied index, cluster ID, version of the log
+//	b/NAMESPACE MINUTE Minute, what became of the executions that ended in it
+//	m/...              applied index, cluster ID, version of the log, retention
+//	i/...              the index of the lists: each node's own, and no part of the
+//	                   state that all have; see index.go
 //
 // # In memory
 //
-// The agenda (jobs by next due slot), the open executions, the dismissed nodes
-// and the feeds are rebuilt from the database when it is opened.
+// The agenda (jobs by when their next slot is due), the open executions, the queues
+// of backfills, the ACTIVE webhooks, the dismissed nodes and the feeds are rebuilt
+// from the database when it is opened. The newest events are not: a reader is told
+// that it has missed some.
+//
+// # Events
+//
+// From version 3 on, entries make events: what became of jobs and executions. Their
+// IDs, the index of the entry and a number within it, are the same on every node.
+// An event that an ACTIVE webhook wants opens an execution of the webhook, in the
+// same entry; deliveries make no events.
 //
 // # Versions
 //
@@ -51,9 +67,13 @@
 //	2  BUFFER_ONE, misfire policies, catch-up windows, guarantees, answers that
 //	   are given again, slots that an edit gives up; Cancel, the final losses of
 //	   MarkLost, PruneAnswers, RaiseVersion, DismissNode
+//	3  tags, external IDs, bounds and limits of schedules, due times, pauses after
+//	   failures, PutJobs that delete or are applied whole, webhooks, keys that are
+//	   rotated or expire; Backfill, PutKey, DeleteKey, Announce, TryHook; and events,
+//	   statistics and the list of who signs with which key, once the version is raised
 //
 // What an entry means never changes. testdata/log has a golden entry of each kind
-// and version, and a whole log as version 1 wrote it.
+// and version, and whole logs as versions 1 and 2 wrote them.
 //
 // # Snapshots
 //

@@ -36,6 +36,16 @@ func (w *writer) entry(d job.Decision) *logpb.Entry {
 		e.Decision = &logpb.Entry_RaiseVersion{RaiseVersion: w.raiseVersion(d)}
 	case job.DismissNode:
 		e.Decision = &logpb.Entry_DismissNode{DismissNode: w.dismissNode(d)}
+	case job.Backfill:
+		e.Decision = &logpb.Entry_Backfill{Backfill: w.backfill(d)}
+	case job.PutKey:
+		e.Decision = &logpb.Entry_PutKey{PutKey: w.putKey(d)}
+	case job.DeleteKey:
+		e.Decision = &logpb.Entry_DeleteKey{DeleteKey: w.deleteKey(d)}
+	case job.Announce:
+		e.Decision = &logpb.Entry_Announce{Announce: w.announce(d)}
+	case job.TryHook:
+		e.Decision = &logpb.Entry_TryHook{TryHook: w.tryHook(d)}
 	default:
 		w.fail("there is no entry for it")
 	}
@@ -43,7 +53,7 @@ func (w *writer) entry(d job.Decision) *logpb.Entry {
 }
 
 func (w *writer) putJobs(d job.PutJobs) *logpb.PutJobs {
-	p := &logpb.PutJobs{At: millis(d.At), Once: w.once(d.Once)}
+	p := &logpb.PutJobs{At: millis(d.At), Once: w.once(d.Once), Whole: d.Whole}
 	for _, put := range d.Jobs {
 		p.Jobs = append(p.Jobs, w.putJob(put))
 	}
@@ -68,6 +78,10 @@ func (w *writer) putJob(put job.PutJob) *logpb.PutJob {
 		MissedFrom:  millis(put.Missed.From),
 		MissedTo:    millis(put.Missed.To),
 		MissedCount: int64(put.Missed.Count),
+
+		NextDueAt: shift(j.NextRunAt, j.NextDueAt),
+		Delete:    put.Delete,
+		Hook:      w.hook(j.Hook),
 	}
 }
 
@@ -105,6 +119,8 @@ func (w *writer) slot(s job.PlannedSlot) *logpb.PlannedSlot {
 		MissedFrom:  millis(s.Missed.From),
 		MissedTo:    millis(s.Missed.To),
 		MissedCount: int64(s.Missed.Count),
+		NextDue:     shift(s.Next, s.NextDue),
+		FireDue:     shift(s.Fire, s.FireDue),
 	}
 }
 
@@ -189,4 +205,54 @@ func (w *writer) raiseVersion(d job.RaiseVersion) *logpb.RaiseVersion {
 
 func (w *writer) dismissNode(d job.DismissNode) *logpb.DismissNode {
 	return &logpb.DismissNode{At: millis(d.At), Node: w.node(d.Node)}
+}
+
+func (w *writer) backfill(d job.Backfill) *logpb.Backfill {
+	p := &logpb.Backfill{
+		At:            millis(d.At),
+		HistoryPerJob: int64(d.HistoryPerJob),
+		Namespace:     d.Namespace,
+		Job:           uint64(d.Job),
+		Overlap:       number[logpb.OverlapPolicy](w, overlaps, d.Overlap),
+		Once:          w.once(d.Once),
+	}
+	for _, s := range d.Slots {
+		if s.Execution.Job != d.Job {
+			w.fail("execution %v is not one of job %v", s.Execution, d.Job)
+		}
+		p.Slots = append(p.Slots, &logpb.BackfillSlot{Slot: millis(s.Slot), Order: s.Execution.Order})
+	}
+	return p
+}
+
+func (w *writer) putKey(d job.PutKey) *logpb.PutKey {
+	return &logpb.PutKey{
+		At:        millis(d.At),
+		Key:       w.key(d.Key),
+		Create:    d.Create,
+		RotatedAt: millis(d.RotatedAt),
+		Once:      w.once(d.Once),
+	}
+}
+
+func (w *writer) deleteKey(d job.DeleteKey) *logpb.DeleteKey {
+	return &logpb.DeleteKey{At: millis(d.At), Id: d.ID, Namespace: d.Namespace, Force: d.Force}
+}
+
+func (w *writer) announce(d job.Announce) *logpb.Announce {
+	return &logpb.Announce{At: millis(d.At), Type: string(d.Type), NodeId: d.NodeID}
+}
+
+func (w *writer) tryHook(d job.TryHook) *logpb.TryHook {
+	if d.Execution.Job != d.Hook {
+		w.fail("execution %v is not one of webhook %v", d.Execution, d.Hook)
+	}
+	return &logpb.TryHook{
+		At:            millis(d.At),
+		HistoryPerJob: int64(d.HistoryPerJob),
+		Namespace:     d.Namespace,
+		Hook:          uint64(d.Hook),
+		Order:         d.Execution.Order,
+		Once:          w.once(d.Once),
+	}
 }

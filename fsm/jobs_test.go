@@ -11,7 +11,7 @@ import (
 func TestInit(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
-	key := job.APIKey{ID: "root", Name: "root", Role: job.RoleAdmin, Root: true, Hash: [32]byte{1}, Sealed: []byte{2}, CreatedAt: epoch}
+	key := job.APIKey{ID: "root", Name: "root", Role: job.RoleAdmin, Root: true, Secret: job.Secret{Hash: [32]byte{1}, Sealed: []byte{2}}, CreatedAt: epoch}
 	n.do(job.Init{ClusterID: "c1", RootKey: key})
 	equal(t, "cluster", n.ClusterID(), "c1")
 	for name, find := range map[string]func() (job.APIKey, error){
@@ -39,7 +39,7 @@ func TestPutJobs_Create(t *testing.T) {
 	n.do(put(jobA, at(1), s))
 	want := job.Job{
 		ID: jobA, Namespace: job.DefaultNamespace, KeyID: "key", Version: 1,
-		CreatedAt: epoch, UpdatedAt: epoch, Spec: s, NextRunAt: at(1),
+		CreatedAt: epoch, UpdatedAt: epoch, Spec: s, NextRunAt: at(1), NextDueAt: at(1),
 	}
 	if got := n.job(jobA); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -270,10 +270,10 @@ func TestJobs_Pages(t *testing.T) {
 		{"c", 0, 9, nil},
 	}
 	for _, tc := range tests {
-		jobs, err := n.Jobs(tc.namespace, tc.after, tc.limit)
+		page, err := n.Jobs(job.JobQuery{Namespace: tc.namespace, After: job.JobPosition{ID: tc.after}, Limit: tc.limit})
 		n.must(err)
 		var got []job.ID
-		for _, j := range jobs {
+		for _, j := range page.Jobs {
 			got = append(got, j.ID)
 		}
 		if !reflect.DeepEqual(got, tc.want) {
@@ -281,9 +281,9 @@ func TestJobs_Pages(t *testing.T) {
 		}
 	}
 	n.do(job.DeleteJob{At: at(2), ID: 3})
-	jobs, err := n.Jobs("a", 0, 9)
+	page, err := n.Jobs(job.JobQuery{Namespace: "a", Limit: 9})
 	n.must(err)
-	equal(t, "after deleting one", len(jobs), 2)
+	equal(t, "after deleting one", len(page.Jobs), 2)
 }
 
 func TestDue(t *testing.T) {
@@ -293,7 +293,7 @@ func TestDue(t *testing.T) {
 		n.do(put(id, at(seconds), spec(job.OverlapSkip)))
 	}
 	got := n.Due(at(3).Add(time.Millisecond), 9, func(id job.ID) bool { return id == 3 })
-	want := []job.DueSlot{{Job: 2, Slot: at(1)}, {Job: 4, Slot: at(1)}, {Job: 1, Slot: at(3)}}
+	want := []job.DueSlot{{Job: 2, Slot: at(1), Due: at(1)}, {Job: 4, Slot: at(1), Due: at(1)}, {Job: 1, Slot: at(3), Due: at(3)}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -18,6 +18,10 @@ const (
 	answerPrefix     = "a/"
 	answerTimePrefix = "at/"
 	dismissedPrefix  = "d/"
+	hookPrefix       = "w/"
+	externalPrefix   = "e/"
+	signerPrefix     = "u/"
+	oldKeyPrefix     = "kp/"
 )
 
 // The keys that exist once.
@@ -25,6 +29,7 @@ var (
 	appliedKey = []byte("m/applied")
 	clusterKey = []byte("m/cluster")
 	versionKey = []byte("m/version")
+	keepKey    = []byte("m/keep")
 )
 
 func definitionKey(id job.ID) []byte { return jobKey(definitionPrefix, id) }
@@ -54,14 +59,43 @@ func executionOf(key []byte) job.ExecutionID {
 
 // namespaceKeys is the prefix of the keys of a namespace's jobs. The length
 // before the name keeps one name from being the beginning of another.
-func namespaceKeys(namespace string) []byte {
-	key := binary.BigEndian.AppendUint32([]byte(namespacePrefix), uint32(len(namespace)))
-	return append(key, namespace...)
-}
+func namespaceKeys(namespace string) []byte { return namedKeys(namespacePrefix, namespace) }
 
 func namespaceKey(namespace string, id job.ID) []byte {
 	return binary.BigEndian.AppendUint64(namespaceKeys(namespace), uint64(id))
 }
+
+// namedKeys is the prefix of the keys that belong to a name.
+func namedKeys(prefix, name string) []byte {
+	key := binary.BigEndian.AppendUint32([]byte(prefix), uint32(len(name)))
+	return append(key, name...)
+}
+
+func hookKey(namespace string, id job.ID) []byte {
+	return binary.BigEndian.AppendUint64(namedKeys(hookPrefix, namespace), uint64(id))
+}
+
+// listKey is where a job, or a webhook, is in the list of its namespace.
+func listKey(namespace string, id job.ID, hook bool) []byte {
+	if hook {
+		return hookKey(namespace, id)
+	}
+	return namespaceKey(namespace, id)
+}
+
+func externalKey(namespace, externalID string) []byte {
+	return append(namedKeys(externalPrefix, namespace), externalID...)
+}
+
+// signerKeys is the prefix of the jobs and webhooks that an API key signs for.
+func signerKeys(keyID string) []byte { return namedKeys(signerPrefix, keyID) }
+
+func signerKey(keyID string, id job.ID) []byte {
+	return binary.BigEndian.AppendUint64(signerKeys(keyID), uint64(id))
+}
+
+// oldKeyKey finds an API key by the secret that was replaced last.
+func oldKeyKey(hash []byte) []byte { return append([]byte(oldKeyPrefix), hash...) }
 
 func keyByHashKey(hash []byte) []byte { return append([]byte(keyByHashPrefix), hash...) }
 

@@ -10,28 +10,43 @@ import (
 // opens has every execution that is not over. The store's lock guards it.
 type opens struct {
 	byID map[job.ExecutionID]job.Open
-	// byJob has the orders of a job's open executions, ascending.
-	byJob map[job.ID][]uint64
+	// byJob has the orders of a job's open executions, ascending, but for those that
+	// are queued: they are in queues.
+	byJob  map[job.ID][]uint64
+	queues map[job.ID]queue
 }
 
 func newOpens() *opens {
-	return &opens{byID: map[job.ExecutionID]job.Open{}, byJob: map[job.ID][]uint64{}}
+	return &opens{byID: map[job.ExecutionID]job.Open{}, byJob: map[job.ID][]uint64{}, queues: map[job.ID]queue{}}
 }
 
 func (o *opens) put(x job.Open) {
-	if _, ok := o.byID[x.Execution]; !ok {
-		orders := o.byJob[x.Execution.Job]
-		at, _ := slices.BinarySearch(orders, x.Execution.Order)
-		o.byJob[x.Execution.Job] = slices.Insert(orders, at, x.Execution.Order)
+	old, ok := o.byID[x.Execution]
+	if ok && isQueued(old) == isQueued(x) {
+		o.byID[x.Execution] = x
+		return
 	}
+	o.remove(x.Execution)
 	o.byID[x.Execution] = x
+	if isQueued(x) {
+		o.queues[x.Execution.Job] = o.queues[x.Execution.Job].with(placeOf(x))
+		return
+	}
+	orders := o.byJob[x.Execution.Job]
+	at, _ := slices.BinarySearch(orders, x.Execution.Order)
+	o.byJob[x.Execution.Job] = slices.Insert(orders, at, x.Execution.Order)
 }
 
 func (o *opens) remove(id job.ExecutionID) {
-	if _, ok := o.byID[id]; !ok {
+	x, ok := o.byID[id]
+	if !ok {
 		return
 	}
 	delete(o.byID, id)
+	if isQueued(x) {
+		o.leaveQueue(x)
+		return
+	}
 	orders := o.byJob[id.Job]
 	if len(orders) == 1 {
 		delete(o.byJob, id.Job)
@@ -41,7 +56,7 @@ func (o *opens) remove(id job.ExecutionID) {
 	o.byJob[id.Job] = slices.Delete(orders, at, at+1)
 }
 
-// ofJob has the open executions of a job, oldest first.
+// ofJob has the open executions of a job that are not queued, oldest first.
 func (o *opens) ofJob(id job.ID) []job.Open {
 	orders := o.byJob[id]
 	list := make([]job.Open, len(orders))
@@ -56,15 +71,19 @@ func (o *opens) blocked(id job.ID) bool {
 	return o.count(id, func(p job.Phase) bool { return p == job.PhaseAborting }) > 0
 }
 
-// any reports whether an execution of the job is open.
-func (o *opens) any(id job.ID) bool { return len(o.byJob[id]) > 0 }
+// any reports whether an execution of the job is open that is not queued.
+func (o *opens) any(id job.ID) bool { return o.begun(id) > 0 }
+
+// begun is how many executions of the job are open that are not queued.
+func (o *opens) begun(id job.ID) int { return len(o.byJob[id]) }
 
 // buffered reports whether an execution of the job waits for the others to end.
 func (o *opens) buffered(id job.ID) bool {
 	return o.count(id, func(p job.Phase) bool { return p == job.PhaseBuffered }) > 0
 }
 
-// running is how many executions of the job have no result yet.
+// running is how many executions of the job have begun, or wait to begin next, and
+// have no result yet.
 func (o *opens) running(id job.ID) int { return o.count(id, unfinished) }
 
 func (o *opens) count(id job.ID, in func(job.Phase) bool) int {
@@ -103,7 +122,8 @@ func (s *Store) OpenExecution(id job.ExecutionID) (job.Open, bool) {
 	return x, ok
 }
 
-// OpenOf has the open executions of a job, oldest first.
+// OpenOf has the open executions of a job, oldest first, without those that are
+// queued.
 func (s *Store) OpenOf(id job.ID) []job.Open {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

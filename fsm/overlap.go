@@ -72,7 +72,7 @@ func (t *tx) cancelRequested(d job.Cancel) job.Item {
 func (t *tx) cancel(r *row, x *job.Execution, at time.Time, why job.AttemptError) {
 	x.FinishedAt = at
 	x.Err = &why
-	t.finish(r, x, job.Cancelled)
+	t.finish(r, x, job.Cancelled, at)
 }
 
 // abort ends an open execution that has a result, or whose job is gone: at once,
@@ -89,7 +89,8 @@ func (t *tx) abort(x job.Open) {
 }
 
 // release lets the executions of a job begin that waited for one that is closed
-// now: for the last request to be aborted, or for nothing else to be open.
+// now: for the last request to be aborted, or for nothing else to be open, or for
+// those before it in a queue.
 func (t *tx) release(id job.ID, at time.Time) {
 	open := t.state.opens.ofJob(id)
 	blocked := t.state.opens.blocked(id)
@@ -98,6 +99,7 @@ func (t *tx) release(id job.ID, at time.Time) {
 			t.letBegin(x, at)
 		}
 	}
+	t.promote(id, at)
 }
 
 // unbuffer lets a buffered execution begin beside what runs. It still waits for

@@ -11,17 +11,17 @@ import (
 // was missed, and executes the slot to fire as the overlap policy allows.
 func (t *tx) plan(d job.Plan, p job.PlannedSlot) job.Item {
 	r := t.row(p.Job)
-	if r == nil || r.due == 0 || r.due != millis(p.Slot) || p.Version != 0 && p.Version != r.GetVersion() {
+	if r == nil || r.due.slot == 0 || r.due.slot != millis(p.Slot) || p.Version != 0 && p.Version != r.GetVersion() {
 		return refuse(job.ErrStale)
 	}
-	r.NextRunAt = millis(p.Next)
-	if p.Next.IsZero() {
-		r.State = logpb.State_STATE_COMPLETED
-	}
+	setNext(r, p.Next, p.NextDue)
 	if p.Missed.Count > 0 && t.miss(r, d.At, p.Trigger, p.Missed) && p.Fire.IsZero() {
 		r.LastResult = logpb.Result_RESULT_MISSED
 	}
 	result := t.fire(r, d.At, p)
+	if p.Next.IsZero() || isExhausted(r) {
+		t.complete(r, d.At)
+	}
 	t.trim(r, d.HistoryPerJob)
 	t.save(r)
 	return job.Item{Result: result}
@@ -34,7 +34,7 @@ func (t *tx) miss(r *row, at time.Time, trigger job.Trigger, gap job.Gap) bool {
 	if t.recorded(r, id) {
 		return false
 	}
-	t.addRecord(r, &job.Execution{
+	x := &job.Execution{
 		ID:          id,
 		Trigger:     trigger,
 		ScheduledAt: gap.From,
@@ -45,8 +45,10 @@ func (t *tx) miss(r *row, at time.Time, trigger job.Trigger, gap job.Gap) bool {
 		MissedFrom:  gap.From,
 		MissedTo:    gap.To,
 		MissedCount: gap.Count,
-	})
+	}
+	t.addRecord(r, x)
 	r.Missed += int64(gap.Count)
+	t.tellOf(r, job.EventExecutionMissed, x, at)
 	return true
 }
 
@@ -61,22 +63,34 @@ func (t *tx) fire(r *row, at time.Time, p job.PlannedSlot) job.Result {
 	if t.recorded(r, id) {
 		return t.execution(id).Result
 	}
-	x := &job.Execution{ID: id, Trigger: p.Trigger, ScheduledAt: p.Fire, DueAt: p.Fire, CreatedAt: at, Result: job.Running}
+	x := &job.Execution{ID: id, Trigger: p.Trigger, ScheduledAt: p.Fire, DueAt: dueAt(p.Fire, p.FireDue), CreatedAt: at, Result: job.Running}
 	if t.mustYield(r.id, r.GetOverlap()) {
-		t.skip(r, x)
+		t.skip(r, x, overlapMessage)
 		return x.Result
 	}
 	t.start(r, x, job.Open{Phase: job.PhaseRunning, Attempt: 1, Node: p.Node}, r.GetOverlap())
+	if r.GetMaxRuns() > 0 {
+		r.Runs++
+	}
 	return x.Result
 }
 
-// skip records an execution that gave way to an open one.
-func (t *tx) skip(r *row, x *job.Execution) {
+// dueAt is when a slot is due: at the slot itself, unless due says otherwise.
+func dueAt(slot, due time.Time) time.Time {
+	if due.IsZero() {
+		return slot
+	}
+	return due
+}
+
+// skip records an execution that gave way to open ones.
+func (t *tx) skip(r *row, x *job.Execution, why string) {
 	x.Result = job.Skipped
 	x.FinishedAt = x.CreatedAt
-	x.Err = &job.AttemptError{Code: job.ErrOverlap, Msg: overlapMessage}
+	x.Err = &job.AttemptError{Code: job.ErrOverlap, Msg: why}
 	t.addRecord(r, x)
 	count(r, job.Skipped)
+	t.tellOf(r, job.EventExecutionSkipped, x, x.CreatedAt)
 }
 
 // start opens an execution as the phase in open says; or to wait, if requests of
@@ -98,12 +112,16 @@ func (t *tx) start(r *row, x *job.Execution, open job.Open, overlap logpb.Overla
 	x.NodeID = open.Node.ID
 	t.addRecord(r, x)
 	r.LastRunAt = millis(x.CreatedAt)
+	t.tellOf(r, job.EventExecutionStarted, x, x.CreatedAt)
+	if overlap == logpb.OverlapPolicy_OVERLAP_CANCEL_PREVIOUS {
+		t.promote(r.id, x.CreatedAt) // of those that were cancelled, some may have kept others back
+	}
 }
 
 // run opens an execution that a person asked for.
 func (t *tx) run(d job.Run) job.Item {
 	id := d.Execution
-	r, refusal := t.owned(id.Job, d.Namespace, 0)
+	r, refusal := t.runnable(id.Job, d.Namespace)
 	if refusal != nil {
 		return refuse(refusal)
 	}
@@ -118,6 +136,7 @@ func (t *tx) run(d job.Run) job.Item {
 		return refuse(overlapRefusal(r.id, overlap))
 	}
 	x := &job.Execution{ID: id, Trigger: job.TriggerManual, ScheduledAt: d.At, DueAt: d.At, CreatedAt: d.At, Result: job.Running}
+	t.keep(d.HistoryPerJob)
 	t.start(r, x, job.Open{Phase: job.PhasePending, RetryAt: d.At}, overlap)
 	t.trim(r, d.HistoryPerJob)
 	t.save(r)

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/cronraft/cronraft/fsm/logpb"
@@ -55,7 +56,7 @@ func (t *tx) recordRunning(at time.Time, open job.Open, o job.RecordedOutcome) j
 		if o.Err.Code != job.ErrCancelled {
 			open.Failures++
 		}
-		t.retry(x, open, o.RetryAt)
+		t.retry(x, open, at, o.RetryAt)
 		return job.Item{Result: x.Result}
 	}
 	x.FinishedAt = at
@@ -69,7 +70,7 @@ func (t *tx) recordRunning(at time.Time, open job.Open, o job.RecordedOutcome) j
 // record's error stands for.
 func (t *tx) conclude(x *job.Execution, open job.Open, at time.Time) job.Item {
 	r := t.row(open.Execution.Job)
-	t.finish(r, x, resultOf(x.Err))
+	t.finish(r, x, resultOf(x.Err), at)
 	t.save(r)
 	t.end(open, at)
 	return job.Item{Result: x.Result}
@@ -116,7 +117,7 @@ func (t *tx) markLost(at time.Time, ref job.AttemptRef, final bool) job.Item {
 			x.FinishedAt = at
 			return t.conclude(x, open, at)
 		}
-		t.retry(x, open, at)
+		t.retry(x, open, at, at)
 		return job.Item{Result: x.Result}
 	case job.PhaseAborting:
 		return t.recordAborting(at, open, job.RecordedOutcome{Outcome: lost})
@@ -125,20 +126,64 @@ func (t *tx) markLost(at time.Time, ref job.AttemptRef, final bool) job.Item {
 	}
 }
 
-// retry makes an execution wait for its next attempt.
-func (t *tx) retry(x *job.Execution, open job.Open, at time.Time) {
+// retry makes an execution wait for its next attempt, which begins at retryAt.
+func (t *tx) retry(x *job.Execution, open job.Open, at, retryAt time.Time) {
 	x.Result = job.Retrying
 	t.putExecution(x)
-	open.Phase, open.RetryAt, open.Node = job.PhasePending, at, job.NodeRef{}
+	open.Phase, open.RetryAt, open.Node = job.PhasePending, retryAt, job.NodeRef{}
 	t.setOpen(open)
+	if t.isThird() {
+		t.tellOf(t.row(x.ID.Job), job.EventExecutionRetrying, x, at)
+	}
 }
 
 // finish gives an execution its terminal result. The caller saves the row.
-func (t *tx) finish(r *row, x *job.Execution, result job.Result) {
+func (t *tx) finish(r *row, x *job.Execution, result job.Result, at time.Time) {
 	x.Result = result
 	t.putExecution(x)
+	t.listRecord(r, x)
+	failures := int(r.GetConsecutiveFailures())
+	failed := failures > 0 || r.GetLastResult() == logpb.Result_RESULT_FAILED
 	count(r, result)
 	r.Oldest = min(r.Oldest, x.ID.Order)
+	if t.tells(r) {
+		e := eventOf(ended[result], x, at)
+		e.Failures = max(failures, int(r.GetConsecutiveFailures()))
+		t.tell(r, e)
+		if failed && result == job.Success {
+			e.Type = job.EventExecutionRecovered
+			t.tell(r, e)
+		}
+	}
+	if result == job.Failed {
+		t.pauseAfterFailures(r, at)
+	}
+}
+
+// ended has the event of each result that an execution ends with.
+var ended = map[job.Result]job.EventType{
+	job.Success:   job.EventExecutionSucceeded,
+	job.Failed:    job.EventExecutionFailed,
+	job.Cancelled: job.EventExecutionCancelled,
+}
+
+// pauseAfterFailures pauses a job that has failed too often. That is a change of
+// its definition, and a version: an edit that was made before does not undo it
+// unnoticed.
+func (t *tx) pauseAfterFailures(r *row, at time.Time) {
+	limit := r.GetPauseAfterFailures()
+	if limit == 0 || r.GetConsecutiveFailures() < limit || r.GetState() != logpb.State_STATE_ACTIVE {
+		return
+	}
+	p := t.definition(r.id)
+	p.Spec.PauseReason = fmt.Sprintf("paused by itself after %d failed executions in a row", r.GetConsecutiveFailures())
+	p.UpdatedAt = millis(at)
+	t.put(definitionKey(r.id), p)
+	r.Version++
+	r.State = logpb.State_STATE_PAUSED
+	setNext(r, time.Time{}, time.Time{})
+	t.state.hooks.remove(r.id)
+	t.tell(r, job.Event{Type: job.EventJobAutoPaused, At: at, Version: r.GetVersion(), Failures: int(r.GetConsecutiveFailures())})
 }
 
 func resultOf(err *job.AttemptError) job.Result {

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -19,17 +20,21 @@ type row struct {
 	id job.ID
 	*logpb.JobState
 	// due is the job's entry in the agenda, zero for none.
-	due int64
+	due due
+	// listed is where lists have the job.
+	listed indexed
 }
 
-func newRow(id job.ID, p *logpb.JobState) *row { return &row{id: id, JobState: p, due: dueOf(p)} }
+func newRow(id job.ID, p *logpb.JobState) *row {
+	return &row{id: id, JobState: p, due: dueOf(id, p), listed: indexedOf(p)}
+}
 
-// dueOf is when the job has to be in the agenda.
-func dueOf(p *logpb.JobState) int64 {
-	if p.GetState() != logpb.State_STATE_ACTIVE {
-		return 0
+// dueOf is the entry that the job has to have in the agenda.
+func dueOf(id job.ID, p *logpb.JobState) due {
+	if p.GetState() != logpb.State_STATE_ACTIVE || p.GetNextRunAt() == 0 {
+		return due{}
 	}
-	return p.GetNextRunAt()
+	return due{at: cmp.Or(p.GetNextDueAt(), p.GetNextRunAt()), job: id, slot: p.GetNextRunAt()}
 }
 
 func readState(b []byte) (*logpb.JobState, error) {
@@ -46,6 +51,7 @@ func (w *writer) definition(j job.Job) *logpb.Definition {
 		CreatedAt: millis(j.CreatedAt),
 		UpdatedAt: millis(j.UpdatedAt),
 		Spec:      w.spec(j.Spec),
+		Hook:      w.hook(j.Hook),
 	}
 }
 
@@ -76,10 +82,13 @@ func (r *reader) job(id job.ID, p *logpb.Definition, st *logpb.JobState) job.Job
 		CreatedAt:           instant(p.GetCreatedAt()),
 		UpdatedAt:           instant(p.GetUpdatedAt()),
 		Spec:                r.spec(p.GetSpec()),
+		Hook:                r.hook(p.GetHook()),
 		NextRunAt:           instant(st.GetNextRunAt()),
+		NextDueAt:           instant(cmp.Or(st.GetNextDueAt(), st.GetNextRunAt())),
 		LastRunAt:           instant(st.GetLastRunAt()),
 		LastResult:          word(r, results, st.GetLastResult()),
 		ConsecutiveFailures: int(st.GetConsecutiveFailures()),
+		Runs:                int(st.GetRuns()),
 		Counts: job.Counts{
 			Success:   st.GetSuccess(),
 			Failed:    st.GetFailed(),
@@ -109,6 +118,7 @@ func (w *writer) execution(x *job.Execution) *logpb.Execution {
 		MissedFrom:  millis(x.MissedFrom),
 		MissedTo:    millis(x.MissedTo),
 		MissedCount: int64(x.MissedCount),
+		Event:       w.event(x.Event),
 	}
 	for _, a := range x.Attempts {
 		p.Attempts = append(p.Attempts, w.attempt(a))
@@ -158,6 +168,7 @@ func (r *reader) execution(id job.ExecutionID, p *logpb.Execution) *job.Executio
 		MissedFrom:  instant(p.GetMissedFrom()),
 		MissedTo:    instant(p.GetMissedTo()),
 		MissedCount: int(p.GetMissedCount()),
+		Event:       r.event(p.GetEvent()),
 	}
 	for _, a := range p.GetAttempts() {
 		x.Attempts = append(x.Attempts, r.attempt(a))
@@ -186,6 +197,7 @@ func (w *writer) open(x job.Open) *logpb.OpenExecution {
 		Node:        w.node(x.Node),
 		RetryAt:     millis(x.RetryAt),
 		Failures:    int64(x.Failures),
+		Beside:      x.Beside,
 	}
 }
 
@@ -204,22 +216,10 @@ func readOpen(id job.ExecutionID, b []byte) (job.Open, error) {
 		Node:        r.node(p.GetNode()),
 		RetryAt:     instant(p.GetRetryAt()),
 		Failures:    int(p.GetFailures()),
+		Beside:      p.GetBeside(),
 	}
 	if r.err != nil {
 		return job.Open{}, fmt.Errorf("decode open %v: %w", id, r.err)
 	}
 	return x, nil
-}
-
-func readKey(b []byte) (job.APIKey, error) {
-	var p logpb.APIKey
-	if err := proto.Unmarshal(b, &p); err != nil {
-		return job.APIKey{}, fmt.Errorf("decode API key: %w", err)
-	}
-	r := &reader{}
-	k := r.key(&p)
-	if r.err != nil {
-		return job.APIKey{}, fmt.Errorf("decode API key: %w", r.err)
-	}
-	return k, nil
 }

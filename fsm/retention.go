@@ -21,32 +21,36 @@ func (t *tx) recorded(r *row, id job.ExecutionID) bool {
 // addRecord writes the record of a new execution.
 func (t *tx) addRecord(r *row, x *job.Execution) {
 	t.putExecution(x)
+	t.listRecord(r, x)
 	r.Records++
 	r.Newest = max(r.Newest, x.ID.Order)
 	r.Oldest = min(r.Oldest, x.ID.Order)
 }
 
 // trim removes the oldest terminal records of a job until it has no more than
-// keep, or no terminal one is left. Zero keeps all.
+// keep, or no terminal one is left. Zero keeps all. Those that are queued do not
+// count: a long backfill would leave no history.
 func (t *tx) trim(r *row, keep int) {
-	if keep <= 0 || r.GetRecords() <= int64(keep) {
+	most := int64(keep + t.state.opens.queued(r.id))
+	if keep <= 0 || r.GetRecords() <= most {
 		return
 	}
 	from, end := recordsFrom(r)
-	t.scan(from, end, func(key, _ []byte) bool {
-		if r.GetRecords() <= int64(keep) {
+	t.scan(from, end, func(key, value []byte) bool {
+		if r.GetRecords() <= most {
 			return false
 		}
 		id := executionOf(key)
 		if !unfinished(t.state.opens.byID[id].Phase) {
-			t.removeRecord(r, id)
+			t.removeRecord(r, id, value)
 		}
 		r.Oldest = id.Order + 1
 		return true
 	})
 }
 
-func (t *tx) removeRecord(r *row, id job.ExecutionID) {
+func (t *tx) removeRecord(r *row, id job.ExecutionID, record []byte) {
+	t.unlistRecord(r, id, record)
 	t.delete(executionKey(id))
 	r.Records--
 }
@@ -71,6 +75,9 @@ func (t *tx) prune(d job.Prune) job.ID {
 	})
 	for _, id := range page {
 		t.pruneJob(t.row(id), d.Before)
+	}
+	if d.After == 0 {
+		t.pruneMinutes(d.Before)
 	}
 	if !more {
 		return 0
@@ -97,7 +104,7 @@ func (t *tx) pruneJob(r *row, before time.Time) {
 		switch {
 		case !x.Result.Terminal():
 		case x.FinishedAt.Before(before):
-			t.removeRecord(r, id)
+			t.removeRecord(r, id, value)
 		default:
 			oldest = min(oldest, id.Order)
 		}

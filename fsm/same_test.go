@@ -3,10 +3,10 @@ package fsm
 import (
 	"bytes"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/hashicorp/raft"
@@ -25,6 +25,9 @@ func TestSameLogSameState(t *testing.T) {
 		shaky := &twin{node: newNodeOn(t, files), rt: rt, files: files, leader: steady}
 		defer func() { steady.must(steady.Close()); shaky.must(shaky.Close()) }()
 		g := &generator{rt: rt, node: steady}
+		if rapid.IntRange(0, 3).Draw(rt, "version at first") > 0 {
+			shaky.answers = append(shaky.answers, steady.submit(job.RaiseVersion{Version: 3}))
+		}
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			shaky.answers = append(shaky.answers, steady.submit(g.decision()))
 			steady.wantOrderly(rt)
@@ -37,11 +40,13 @@ func TestSameLogSameState(t *testing.T) {
 		if got, want := shaky.memory(), steady.memory(); got != want {
 			rt.Errorf("memory: got\n%s\nwant\n%s", got, want)
 		}
+		shaky.wantEvents()
 		shaky.restart(shaky.files)
 		if got, want := shaky.memory(), steady.memory(); got != want {
 			rt.Errorf("memory after a restart: got\n%s\nwant\n%s", got, want)
 		}
 		steady.wantSound(rt)
+		shaky.wantEvents()
 	})
 }
 
@@ -113,13 +118,82 @@ func (w *twin) restart(files *vfs.MemFS) {
 	w.reopen()
 }
 
+// wantEvents checks that the node has the events that the other one has, from some
+// time on.
+func (w *twin) wantEvents() {
+	got, _, complete := w.Events(w.events.since)
+	want, _, known := w.leader.Events(w.events.since)
+	if !complete || !known || !reflect.DeepEqual(got, want) || w.LastEvent() != w.events.last() {
+		w.rt.Errorf("events: got %+v, %v, want %+v, %v", got, complete, want, known)
+	}
+	for i := range want {
+		if i > 0 && compareEvents(want[i-1].ID, want[i].ID) >= 0 {
+			w.rt.Errorf("event %+v is after %+v", want[i].ID, want[i-1].ID)
+		}
+	}
+}
+
+// allJobs is every job, and every webhook.
+func (n *node) allJobs() []job.Job {
+	n.Helper()
+	var list []job.Job
+	n.must(n.view(func(st *state) error {
+		return st.scan(statePrefix, anyLength, func(key, _ []byte) error {
+			j, err := st.job(jobOf(key))
+			list = append(list, j)
+			return err
+		})
+	}))
+	return list
+}
+
+// keysOf is every key with a prefix.
+func (n *node) keysOf(prefix string) map[string]bool {
+	n.Helper()
+	keys := map[string]bool{}
+	n.must(n.state.scan(prefix, anyLength, func(key, _ []byte) error { keys[string(key)] = true; return nil }))
+	return keys
+}
+
+// wantListed checks the keys by which jobs are found.
+func (n *node) wantListed(rt *rapid.T) {
+	names, external := map[string]bool{}, map[string]bool{}
+	signers := n.keysOf(signerPrefix)
+	for _, j := range n.allJobs() {
+		names[string(listKey(j.Namespace, j.ID, j.Hook != nil))] = true
+		if j.ExternalID != "" {
+			external[string(externalKey(j.Namespace, j.ExternalID))] = true
+			found, err := n.JobByExternalID(j.Namespace, j.ExternalID)
+			if err != nil || found.ID != j.ID {
+				rt.Errorf("%v has the external ID %q, and %v, %v is found by it", j.ID, j.ExternalID, found.ID, err)
+			}
+		}
+		if j.SignPayloads || j.Hook != nil {
+			delete(signers, string(signerKey(j.KeyID, j.ID)))
+		}
+		if j.MaxRuns > 0 && j.State == job.Active && j.Runs >= j.MaxRuns {
+			rt.Errorf("%v is %s after %d of %d runs", j.ID, j.State, j.Runs, j.MaxRuns)
+		}
+	}
+	lists := n.keysOf(namespacePrefix)
+	maps.Copy(lists, n.keysOf(hookPrefix))
+	if !maps.Equal(lists, names) || !maps.Equal(n.keysOf(externalPrefix), external) || len(signers) > 0 {
+		rt.Errorf("lists: got %v, want %v; external IDs: got %v, want %v; nothing is signed for %v",
+			lists, names, n.keysOf(externalPrefix), external, signers)
+	}
+}
+
 // wantSound checks what must hold of every state.
 func (n *node) wantSound(rt *rapid.T) {
+	n.wantListed(rt)
 	open := map[job.ID]int{}
 	for _, x := range n.state.opens.all() {
 		record, err := n.Execution(x.Execution)
 		if unfinished(x.Phase) {
 			open[x.Execution.Job]++
+			if n.state.unended.namespaces[x.Execution] == "" && record.Event == nil {
+				rt.Errorf("%v is open, and not in the list of those", x)
+			}
 			if err != nil || record.Result.Terminal() {
 				rt.Errorf("%v is open, and its record is %+v, %v", x, record, err)
 			}
@@ -127,9 +201,7 @@ func (n *node) wantSound(rt *rapid.T) {
 			rt.Errorf("%v is being aborted, and its record is %+v", x, record)
 		}
 	}
-	jobs, err := n.Jobs("", 0, 100)
-	n.must(err)
-	for _, j := range jobs {
+	for _, j := range n.allJobs() {
 		list, err := n.Executions(j.ID, job.ExecutionID{}, 1000)
 		n.must(err)
 		running := 0
@@ -138,7 +210,7 @@ func (n *node) wantSound(rt *rapid.T) {
 				running++
 			}
 		}
-		if running != open[j.ID] || running != j.Running || n.state.records(n, j.ID) != int64(len(list)) {
+		if running != open[j.ID] || running != j.Running+n.state.opens.queued(j.ID) || n.state.records(n, j.ID) != int64(len(list)) {
 			rt.Errorf("%v: %d records unfinished, %d open, %d running; %d records, %d in the state",
 				j.ID, running, open[j.ID], j.Running, len(list), n.state.records(n, j.ID))
 		}
@@ -146,11 +218,14 @@ func (n *node) wantSound(rt *rapid.T) {
 }
 
 // wantOrderly checks what must hold after each entry: at most one execution of a
-// job is buffered, and only behind another.
+// job is buffered, and only behind another; and what is queued has to wait.
 func (n *node) wantOrderly(rt *rapid.T) {
 	buffered := map[job.ID]int{}
 	for _, x := range n.state.opens.all() {
 		id := x.Execution.Job
+		if next, ok := n.state.opens.next(id); ok {
+			rt.Errorf("after entry %d, %v waits for nothing; open: %+v", n.Applied(), next, n.OpenOf(id))
+		}
 		if x.Phase != job.PhaseBuffered {
 			continue
 		}
@@ -159,159 +234,4 @@ func (n *node) wantOrderly(rt *rapid.T) {
 			rt.Errorf("after entry %d, %v is buffered; open: %+v", n.Applied(), x.Execution, n.OpenOf(id))
 		}
 	}
-}
-
-// generator draws decisions: most fit the state of its node, some do not.
-type generator struct {
-	rt   *rapid.T
-	node *node
-	now  int // seconds
-}
-
-func (g *generator) decision() job.Decision {
-	g.now += rapid.SampledFrom([]int{0, 0, 0, 0, 1, 1, 1, 2, 2, 25 * 60 * 60}).Draw(g.rt, "time passes")
-	switch rapid.IntRange(0, 17).Draw(g.rt, "decision") {
-	case 0, 1:
-		return g.putJobs()
-	case 2:
-		return job.DeleteJob{At: at(g.now), ID: g.id(), Version: uint64(rapid.IntRange(0, 2).Draw(g.rt, "version"))}
-	case 3, 4, 5:
-		return g.plan()
-	case 6:
-		return job.Run{
-			At: at(g.now), HistoryPerJob: g.keep(), Overlap: g.overlap(""), Once: g.once(),
-			Execution: job.ManualExecution(g.id(), at(g.now), uint16(rapid.IntRange(1, 3).Draw(g.rt, "salt"))),
-		}
-	case 7:
-		d := job.Begin{At: at(g.now)}
-		for _, x := range g.open(job.PhasePending) {
-			d.Attempts = append(d.Attempts, job.BeginAttempt{AttemptRef: ref(x.Execution, x.Attempt+1), Node: n2})
-		}
-		return d
-	case 8, 9:
-		return g.record()
-	case 10:
-		d := job.MarkLost{At: at(g.now)}
-		for _, x := range g.open(job.PhaseRunning, job.PhaseAborting) {
-			if rapid.Bool().Draw(g.rt, "final") {
-				d.Final = append(d.Final, ref(x.Execution, x.Attempt))
-			} else {
-				d.Attempts = append(d.Attempts, ref(x.Execution, x.Attempt))
-			}
-		}
-		return d
-	case 11, 12:
-		return g.cancel()
-	case 13:
-		return job.PruneAnswers{Before: at(g.now - rapid.IntRange(0, 4).Draw(g.rt, "age")), Limit: rapid.IntRange(1, 2).Draw(g.rt, "page")}
-	case 14:
-		return job.RaiseVersion{Version: rapid.IntRange(1, 2).Draw(g.rt, "version")}
-	case 15:
-		return job.DismissNode{At: at(g.now), Node: rapid.SampledFrom([]job.NodeRef{n1, n2, {ID: "n2", Incarnation: 9}}).Draw(g.rt, "node")}
-	default:
-		return job.Prune{Before: at(g.now - rapid.IntRange(0, 4).Draw(g.rt, "age")), After: g.id() - 1, Jobs: rapid.IntRange(1, 3).Draw(g.rt, "page")}
-	}
-}
-
-func (g *generator) id() job.ID { return job.ID(rapid.IntRange(1, 4).Draw(g.rt, "job")) }
-
-func (g *generator) keep() int { return rapid.IntRange(0, 3).Draw(g.rt, "records kept") }
-
-func (g *generator) overlap(more ...job.OverlapPolicy) job.OverlapPolicy {
-	return rapid.SampledFrom(append(more, job.OverlapSkip, job.OverlapAllow, job.OverlapCancelPrevious, job.OverlapBufferOne, job.OverlapBufferOne)).Draw(g.rt, "overlap")
-}
-
-// once draws one of few keys, most with the request that belongs to it.
-func (g *generator) once() *job.Once {
-	if !rapid.Bool().Draw(g.rt, "repeatable") {
-		return nil
-	}
-	o := once(byte(rapid.IntRange(1, 4).Draw(g.rt, "key")), rapid.SampledFrom([]string{"one", "another"}).Draw(g.rt, "answer"))
-	if rapid.IntRange(0, 4).Draw(g.rt, "request") == 0 {
-		o.Request[0]++
-	}
-	return o
-}
-
-// cancel draws an execution that is open, or one that is not.
-func (g *generator) cancel() job.Decision {
-	d := job.Cancel{At: at(g.now), Execution: job.SlotExecution(g.id(), at(g.now)), Once: g.once()}
-	open := g.open(job.PhasePending, job.PhaseRunning, job.PhaseWaiting, job.PhaseAborting, job.PhaseBuffered)
-	if len(open) > 0 {
-		d.Execution = rapid.SampledFrom(open).Draw(g.rt, "execution").Execution
-	}
-	return d
-}
-
-func (g *generator) putJobs() job.Decision {
-	d := job.PutJobs{At: at(g.now), Once: g.once()}
-	for range rapid.IntRange(1, 3).Draw(g.rt, "jobs") {
-		j := job.Job{ID: g.id(), Spec: spec(g.overlap()), NextRunAt: at(g.now + rapid.IntRange(0, 2).Draw(g.rt, "due in"))}
-		j.State = rapid.SampledFrom([]job.State{job.Active, job.Active, job.Paused}).Draw(g.rt, "state")
-		j.Misfire = rapid.SampledFrom([]job.MisfirePolicy{job.MisfireFireOnce, job.MisfireFireAll, job.MisfireSkip}).Draw(g.rt, "misfire")
-		j.Guarantee = rapid.SampledFrom([]job.Guarantee{job.AtLeastOnce, job.AtMostOnce}).Draw(g.rt, "guarantee")
-		p := job.PutJob{KeepNextRun: rapid.Bool().Draw(g.rt, "keep next run")}
-		if old, err := g.node.Job(j.ID); err == nil {
-			j.Version = old.Version
-			g.giveUp(&p, old)
-		}
-		p.Job = j
-		d.Jobs = append(d.Jobs, p)
-	}
-	return d
-}
-
-// giveUp draws whether an edit gives up slots that are due.
-func (g *generator) giveUp(p *job.PutJob, old job.Job) {
-	if due := old.NextRunAt; !due.IsZero() && !due.After(at(g.now)) && rapid.Bool().Draw(g.rt, "give up") {
-		p.Due, p.Missed = due, job.Gap{From: due, To: due.Add(time.Second), Count: 2}
-	}
-}
-
-func (g *generator) plan() job.Decision {
-	d := job.Plan{At: at(g.now), HistoryPerJob: g.keep()}
-	for _, slot := range g.node.Due(at(g.now), rapid.IntRange(1, 4).Draw(g.rt, "slots"), nil) {
-		p := job.PlannedSlot{Job: slot.Job, Slot: slot.Slot, Fire: slot.Slot, Node: n1, Trigger: job.TriggerScheduled}
-		p.Next = p.Slot.Add(time.Duration(rapid.IntRange(1, 3).Draw(g.rt, "next in")) * time.Second)
-		switch rapid.IntRange(0, 6).Draw(g.rt, "slot") {
-		case 0:
-			p.Next = time.Time{}
-		case 1:
-			p.Missed = job.Gap{From: p.Slot, To: p.Slot, Count: 1}
-			p.Fire, p.Trigger = p.Slot.Add(time.Second), job.TriggerCatchup
-			p.Next = p.Fire.Add(time.Second)
-		case 2:
-			p.Missed, p.Fire = job.Gap{From: p.Slot, To: p.Slot, Count: 1}, time.Time{}
-		}
-		d.Slots = append(d.Slots, p)
-	}
-	return d
-}
-
-func (g *generator) record() job.Decision {
-	d := job.Record{At: at(g.now)}
-	for _, x := range g.open(job.PhaseRunning, job.PhaseAborting) {
-		o := outcome(ref(x.Execution, x.Attempt), nil)
-		if rapid.Bool().Draw(g.rt, "failure") {
-			o = outcome(ref(x.Execution, x.Attempt), errStatus)
-			if rapid.Bool().Draw(g.rt, "retry") {
-				o.RetryAt = at(g.now + 1)
-			}
-		}
-		d.Outcomes = append(d.Outcomes, o)
-	}
-	return d
-}
-
-// open draws some of the open executions in the phases.
-func (g *generator) open(phases ...job.Phase) []job.Open {
-	var list []job.Open
-	for _, x := range g.node.state.opens.all() {
-		for _, p := range phases {
-			if x.Phase == p && rapid.Bool().Draw(g.rt, "this one") {
-				list = append(list, x)
-			}
-		}
-	}
-	return list
 }

@@ -28,6 +28,10 @@ type state struct {
 	dismissed map[string]uint64
 	agenda    *agenda
 	opens     *opens
+	unended   *unended
+	hooks     *hooks
+	// keep is how many records of a job are kept, as the last entry said that did.
+	keep int
 }
 
 // The database's own settings. The format is raised on purpose only, once no
@@ -42,7 +46,7 @@ const (
 // openState opens the database in a folder of the store and reads what memory
 // needs. One that is restored must exist, and is not live yet.
 func (s *Store) openState(name string, restored bool) (*state, error) {
-	st := &state{name: name, dismissed: map[string]uint64{}, opens: newOpens()}
+	st := &state{name: name, dismissed: map[string]uint64{}, opens: newOpens(), unended: newUnended(), hooks: newHooks()}
 	st.live.Store(!restored)
 	options := s.options(func(err error) {
 		if st.live.Load() {
@@ -54,7 +58,11 @@ func (s *Store) openState(name string, restored bool) (*state, error) {
 	if st.db, err = pebble.Open(s.cfg.FS.PathJoin(s.cfg.Dir, name), options); err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", name, err)
 	}
-	if err := st.load(); err != nil {
+	err = st.load()
+	if err == nil {
+		err = st.ensureIndex()
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read the database %s: %w", name, err), st.db.Close())
 	}
 	return st, nil
@@ -100,14 +108,18 @@ func (st *state) load() error {
 	if err := errors.Join(st.loadSingles(), st.loadDismissed()); err != nil {
 		return err
 	}
-	if err := st.loadAgenda(); err != nil {
+	if err := errors.Join(st.loadAgenda(), st.loadHooks()); err != nil {
 		return err
 	}
-	return st.scan(openPrefix, len(openKey(job.ExecutionID{})), func(key, value []byte) error {
+	err := st.scan(openPrefix, len(openKey(job.ExecutionID{})), func(key, value []byte) error {
 		x, err := readOpen(executionOf(key), value)
 		st.opens.put(x)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return st.loadUnended()
 }
 
 // loadSingles reads the values that exist once. A state in which there may be
@@ -116,7 +128,9 @@ func (st *state) loadSingles() error {
 	var applied logpb.Applied
 	var cluster logpb.Cluster
 	var version logpb.LogVersion
-	err := errors.Join(st.read(appliedKey, &applied), st.read(clusterKey, &cluster), st.read(versionKey, &version))
+	keep := logpb.Retention{PerJob: proto.Int64(defaultKeep)}
+	err := errors.Join(st.read(appliedKey, &applied), st.read(clusterKey, &cluster), st.read(versionKey, &version), st.read(keepKey, &keep))
+	st.keep = int(keep.GetPerJob())
 	st.applied, st.clusterID, st.version = applied.GetIndex(), cluster.GetId(), max(1, int(version.GetVersion()))
 	if err == nil && st.version > Version {
 		return fmt.Errorf("it was written by log entries of version %d and this program reads %d at most: upgrade this node", st.version, Version)
@@ -142,8 +156,8 @@ func (st *state) loadAgenda() error {
 		if err := proto.Unmarshal(value, &p); err != nil {
 			return fmt.Errorf("decode the state of %v: %w", jobOf(key), err)
 		}
-		if at := dueOf(&p); at != 0 {
-			entries = append(entries, due{at, jobOf(key)})
+		if d := dueOf(jobOf(key), &p); d.at != 0 {
+			entries = append(entries, d)
 		}
 		return nil
 	})

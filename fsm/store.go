@@ -29,6 +29,9 @@ type Config struct {
 	// Reached is told, with no lock held, when Apply or Restore has come to a
 	// moment at which a crash is worth a test; default: nobody is.
 	Reached crashpoint.Hook
+
+	// looks is [maxLooks] in all but some tests.
+	looks int
 }
 
 // Validate reports what is wrong with the configuration.
@@ -48,6 +51,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = 64 << 20
+	}
+	if c.looks == 0 {
+		c.looks = maxLooks
 	}
 	if c.Failed == nil {
 		c.Failed = func(err error) { panic(fmt.Sprintf("fsm: %v: this node must stop", err)) }
@@ -73,6 +79,7 @@ type Store struct {
 	state  *state
 	closed bool
 	feeds  []*Feed
+	events *events
 	// waiting has those who wait for an index.
 	waiting []waiter
 }
@@ -90,6 +97,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("open the store in %s: %w", cfg.Dir, err)
 	}
 	s.applied.Store(s.state.applied)
+	s.events = newEvents(s.state.applied)
 	return s, nil
 }
 
@@ -175,6 +183,8 @@ func (s *Store) replace(now *state) *state {
 	old := s.state
 	s.state = now
 	s.advance(now.applied)
+	close(s.events.more)
+	s.events = newEvents(now.applied)
 	changes := replaced(old.opens, now.opens)
 	for _, f := range s.feeds {
 		f.publish(changes)

@@ -24,7 +24,7 @@ import (
 func busy(t testing.TB, files vfs.FS) *node {
 	t.Helper()
 	n := newNodeOn(t, files)
-	n.do(job.Init{ClusterID: "c1", RootKey: job.APIKey{ID: "root", Hash: [32]byte{1}}})
+	n.do(job.Init{ClusterID: "c1", RootKey: job.APIKey{ID: "root", Secret: job.Secret{Hash: [32]byte{1}}}})
 	n.do(put(jobA, at(1), spec(job.OverlapCancelPrevious)))
 	n.do(put(jobB, at(1), spec(job.OverlapSkip)))
 	n.do(plan(1))
@@ -45,17 +45,18 @@ func (n *node) memory() string {
 	st := n.state
 	var b strings.Builder
 	for _, d := range st.agenda.tree.Items() {
-		b.WriteString(d.job.String() + " " + instant(d.at).String() + "\n")
+		b.WriteString(d.job.String() + " " + instant(d.at).String() + instant(d.slot).String() + "\n")
 	}
 	for _, x := range st.opens.all() {
 		b.WriteString(x.Execution.String() + " " + x.RetryAt.String() + x.Node.ID + string(rune('0'+x.Phase)) + "\n")
 	}
-	for _, id := range []job.ID{jobA, jobB} {
-		for _, x := range st.opens.ofJob(id) {
+	for id := range job.ID(16) { // jobs A and B, and those of the generator
+		for _, x := range append(st.opens.ofJob(id), st.opens.inQueue(id)...) {
 			b.WriteString(x.Execution.String() + "\n")
 		}
 	}
-	return b.String() + fmt.Sprint(st.clusterID, st.version, st.dismissed, st.jobCount(), st.applied)
+	return b.String() + fmt.Sprint(st.clusterID, st.version, st.dismissed, st.jobCount(), st.applied, st.keep,
+		st.hooks.byEvent, len(st.hooks.byID), st.unended.tree.Items())
 }
 
 func TestOpen_AfterClose(t *testing.T) {

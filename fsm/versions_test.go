@@ -17,41 +17,112 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// firstOutcome is what history-1.log came to in the last program that knew only
-// version 1: the hash of the state and the answer after each entry, hashed.
-const firstOutcome = "fc49bf37320be1f41d92bc362117e0258effa79536e1051deb170e0454ab99c1"
+// histories are whole logs as the last program wrote them that knew only a version:
+// how many entries they have, and what they came to in that program, which is the
+// hash of the state and the answer after each entry, hashed.
+var histories = []struct {
+	name    string
+	entries int
+	outcome string
+}{
+	{"history-1", 511, "fc49bf37320be1f41d92bc362117e0258effa79536e1051deb170e0454ab99c1"},
+	{"history-2", 601, "534e0b5a40ee94ca3da0a67f4d0ea10e29c458ddbc04b0c6550f235ef72377ee"},
+}
 
-// TestVersionOne applies a log of 511 entries that a program of version 1 wrote,
-// the golden ones among them: each comes to what it came to, and this program
-// writes it the same.
-func TestVersionOne(t *testing.T) {
+// TestHistories applies logs that earlier programs wrote, with the golden entries of
+// version 1 among them: each entry comes to what it came to, and this program writes
+// it the same.
+func TestHistories(t *testing.T) {
 	t.Parallel()
-	log, err := os.ReadFile(filepath.Join(goldenDir, "history-1.log"))
-	if err != nil {
-		t.Fatal(err)
+	for _, h := range histories {
+		n, outcome := newNode(t), sha256.New()
+		n.replay(h.name, func(a *job.Applied) {
+			fmt.Fprintf(outcome, "%s %v", n.hash(), a.Next)
+			if h.name != "history-1" {
+				fmt.Fprintf(outcome, " %v %q", a.More, a.Answer)
+			}
+			for _, item := range a.Items {
+				fmt.Fprintf(outcome, " %s", item.Result)
+				if item.Err != nil {
+					fmt.Fprintf(outcome, " %s", item.Err.Code)
+				}
+			}
+			fmt.Fprintln(outcome)
+		})
+		equal(t, h.name+": entries", len(n.log), h.entries)
+		equal(t, h.name+": outcome", hex.EncodeToString(outcome.Sum(nil)), h.outcome)
 	}
-	n, outcome := newNode(t), sha256.New()
+}
+
+// replay applies a log of testdata, entry by entry.
+func (n *node) replay(name string, visit func(*job.Applied)) {
+	n.Helper()
+	log, err := os.ReadFile(filepath.Join(goldenDir, name+".log"))
+	n.must(err)
 	for len(log) > 0 {
 		length, head := binary.Uvarint(log)
 		entry := log[head : head+int(length)]
 		log = log[head+int(length):]
 		d, _, err := Decode(entry)
 		n.must(err)
-		a := n.submit(d)
+		visit(n.submit(d))
 		if again := n.log[len(n.log)-1].Data; string(again) != string(entry) {
-			t.Fatalf("entry %d:\ngot  %x\nwant %x", a.Index, again, entry)
+			n.Fatalf("%s, entry %d:\ngot  %x\nwant %x", name, len(n.log), again, entry)
 		}
-		fmt.Fprintf(outcome, "%s %v", n.hash(), a.Next)
-		for _, item := range a.Items {
-			fmt.Fprintf(outcome, " %s", item.Result)
-			if item.Err != nil {
-				fmt.Fprintf(outcome, " %s", item.Err.Code)
-			}
-		}
-		fmt.Fprintln(outcome)
 	}
-	equal(t, "entries", len(n.log), 511)
-	equal(t, "outcome", hex.EncodeToString(outcome.Sum(nil)), firstOutcome)
+}
+
+// TestUpgrade goes on with the states of earlier versions: nothing changes before the
+// version is raised, and then all that is new works with the jobs that are there.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	for _, h := range histories {
+		n := newNode(t)
+		n.replay(h.name, func(*job.Applied) {})
+		before, jobs := n.contents(), n.allJobs()
+		n.must(n.Close())
+		n.reopen()
+		equal(t, h.name+": the state of an earlier version is opened as it is", n.contents(), before)
+		equal(t, h.name+": there are jobs", len(jobs) > 0, true)
+		n.do(job.RaiseVersion{Version: 3})
+		n.do(hooked(hookA, job.EventExecutionSucceeded, job.EventJobCompleted))
+		for _, j := range jobs {
+			n.upgraded(j)
+		}
+		n.must(n.Close())
+		n.reopen()
+		other := newNode(t)
+		other.restoreFrom(n)
+		equal(t, h.name+": restored", other.hash(), n.hash())
+	}
+}
+
+// upgraded runs an old job, and lets it have what version 3 brought.
+func (n *node) upgraded(j job.Job) {
+	n.Helper()
+	const late = 400 * 24 * 60 * 60 // after all that has happened
+	last := n.LastEvent()
+	run := job.Run{At: at(late), HistoryPerJob: 200, Overlap: job.OverlapAllow, Execution: job.ManualExecution(j.ID, at(late), 9)}
+	n.do(run)
+	n.do(begin(late, ref(run.Execution, 1)))
+	n.do(succeed(late, ref(run.Execution, 1)))
+	events := n.since(last)
+	if len(events) < 2 || events[0].JobName != j.Name || events[1].Type != job.EventExecutionSucceeded {
+		n.Errorf("%v: got %+v", j.ID, events)
+	}
+	p := job.PutJob{Job: n.job(j.ID)}
+	p.Job.State, p.Job.NextRunAt, p.Job.NextDueAt, p.Job.MaxRuns = job.Active, at(late+1), at(late+3), 1
+	p.Job.ExternalID, p.Job.SignPayloads, p.Job.Overlap = j.ID.String(), true, job.OverlapAllow
+	n.do(job.PutJobs{At: at(late), Jobs: []job.PutJob{p}})
+	n.wantOwner(j.Namespace, j.ID.String(), j.ID)
+	n.do(job.Plan{At: at(late + 3), HistoryPerJob: 200, Slots: []job.PlannedSlot{{
+		Job: j.ID, Slot: at(late + 1), Next: at(late + 9), Node: n1, Fire: at(late + 1), FireDue: at(late + 3), Trigger: job.TriggerScheduled,
+	}}})
+	equal(n, "state after the only run", n.job(j.ID).State, job.Completed)
+	if j.Namespace == job.DefaultNamespace {
+		events := n.deliveries(hookA)
+		equal(n, "the webhook is told", events[len(events)-1].Type, job.EventJobCompleted)
+	}
 }
 
 func TestVersionOf(t *testing.T) {
@@ -60,6 +131,11 @@ func TestVersionOf(t *testing.T) {
 		d := put(jobA, at(1), spec(job.OverlapSkip))
 		d.Jobs = append(d.Jobs, d.Jobs[0])
 		change(&d.Jobs[1])
+		return d
+	}
+	planned := func(change func(*job.PlannedSlot)) job.Plan {
+		d := plan(1)
+		change(&d.Slots[0])
 		return d
 	}
 	once := once(1, "answer")
@@ -86,14 +162,40 @@ func TestVersionOf(t *testing.T) {
 		"raise":             {job.RaiseVersion{Version: 1}, 2},
 		"raise further":     {job.RaiseVersion{Version: 3}, 3},
 		"plan":              {plan(1), 1},
+
+		"a slot that is due when it is": {put(func(p *job.PutJob) { p.Job.NextDueAt = p.Job.NextRunAt }), 1},
+		"a later due time":              {put(func(p *job.PutJob) { p.Job.NextDueAt = at(2) }), 3},
+		"tags":                          {put(func(p *job.PutJob) { p.Job.Tags = []job.Tag{{}} }), 3},
+		"external ID":                   {put(func(p *job.PutJob) { p.Job.ExternalID = "x" }), 3},
+		"runAt":                         {put(func(p *job.PutJob) { p.Job.Schedule.RunAt = at(1) }), 3},
+		"startAt":                       {put(func(p *job.PutJob) { p.Job.Schedule.StartAt = at(1) }), 3},
+		"endAt":                         {put(func(p *job.PutJob) { p.Job.Schedule.EndAt = at(1) }), 3},
+		"maxRuns":                       {put(func(p *job.PutJob) { p.Job.MaxRuns = 1 }), 3},
+		"jitter":                        {put(func(p *job.PutJob) { p.Job.Jitter = time.Second }), 3},
+		"pause after failures":          {put(func(p *job.PutJob) { p.Job.PauseAfterFailures = 1 }), 3},
+		"webhook":                       {put(func(p *job.PutJob) { p.Job.Hook = &job.Hook{} }), 3},
+		"delete of many":                {put(func(p *job.PutJob) { p.Delete = true }), 3},
+		"whole":                         {job.PutJobs{Whole: true, Once: once}, 3},
+		"next due":                      {planned(func(p *job.PlannedSlot) { p.NextDue = p.Next.Add(1e6) }), 3},
+		"next due at the slot":          {planned(func(p *job.PlannedSlot) { p.NextDue, p.FireDue = p.Next, p.Fire }), 1},
+		"fire due":                      {planned(func(p *job.PlannedSlot) { p.FireDue = p.Fire.Add(1e6) }), 3},
+		"a new trigger":                 {planned(func(p *job.PlannedSlot) { p.Trigger = job.TriggerBackfill }), 3},
+		"a root key":                    {job.Init{RootKey: job.APIKey{Secret: job.Secret{Sealed: []byte{1}}}}, 1},
+		"a root key that expires":       {job.Init{RootKey: job.APIKey{ExpiresAt: at(1)}}, 3},
+		"a root key with another":       {job.Init{RootKey: job.APIKey{Previous: job.Secret{Hash: [32]byte{1}}}}, 3},
+		"backfill":                      {job.Backfill{}, 3},
+		"put key":                       {job.PutKey{}, 3},
+		"delete key":                    {job.DeleteKey{}, 3},
+		"announce":                      {job.Announce{}, 3},
+		"try a hook":                    {job.TryHook{}, 3},
 	}
 	for name, tc := range tests {
 		equal(t, name, VersionOf(tc.d), tc.want)
 	}
 }
 
-// TestDecode_RefusesWhatIsBeyondItsVersion: a member that knows only version 1
-// would read past the new field, and go another way.
+// TestDecode_RefusesWhatIsBeyondItsVersion: a member that knows only the version
+// before would read past the new field, and go another way.
 func TestDecode_RefusesWhatIsBeyondItsVersion(t *testing.T) {
 	t.Parallel()
 	for name, d := range golden() {
@@ -105,13 +207,18 @@ func TestDecode_RefusesWhatIsBeyondItsVersion(t *testing.T) {
 		if err := proto.Unmarshal(b, &e); err != nil {
 			t.Fatal(err)
 		}
-		e.Version = 1
+		version := e.GetVersion()
+		if version == 1 {
+			continue
+		}
+		e.Version--
 		if b, err = proto.Marshal(&e); err != nil {
 			t.Fatal(err)
 		}
 		_, _, err = Decode(b)
-		refused := err != nil && strings.Contains(err.Error(), "holds what needs version 2")
-		equal(t, name+" is refused as version 1", refused, strings.HasSuffix(name, "-2"))
+		if want := fmt.Sprintf("holds what needs version %d", version); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
 	}
 }
 

@@ -5,9 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/cronraft/cronraft/fsm/logpb"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -28,25 +26,6 @@ func (s *Store) Job(id job.ID) (j job.Job, err error) {
 		return err
 	})
 	return j, err
-}
-
-// Jobs are the jobs of a namespace, all jobs if it is empty, in the order of
-// their IDs: at most limit of those after the job after, from the first one if
-// that is zero.
-func (s *Store) Jobs(namespace string, after job.ID, limit int) (jobs []job.Job, err error) {
-	err = s.view(func(st *state) error {
-		ids, err := st.jobIDs(namespace, after, limit)
-		for _, id := range ids {
-			j, readErr := st.job(id)
-			err = errors.Join(err, readErr)
-			jobs = append(jobs, j)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return jobs, nil
 }
 
 // Execution is the record of an execution; [job.ErrNotFound] if there is none,
@@ -78,28 +57,6 @@ func (s *Store) Executions(id job.ID, before job.ExecutionID, limit int) (list [
 	return list, err
 }
 
-// KeyByHash is the API key with the hash; [job.ErrNotFound] if there is none.
-func (s *Store) KeyByHash(hash [32]byte) (k job.APIKey, err error) {
-	err = s.view(func(st *state) error {
-		k, err = st.key(hash[:])
-		return err
-	})
-	return k, err
-}
-
-// Key is the API key with the ID; [job.ErrNotFound] if there is none.
-func (s *Store) Key(id string) (k job.APIKey, err error) {
-	err = s.view(func(st *state) error {
-		var p logpb.KeyHash
-		if err := st.get(keyByIDKey(id), func(value []byte) error { return proto.Unmarshal(value, &p) }); err != nil {
-			return err
-		}
-		k, err = st.key(p.GetHash())
-		return err
-	})
-	return k, err
-}
-
 // get hands the value of key to read, which must not keep it.
 func (st *state) get(key []byte, read func(value []byte) error) error {
 	value, closer, err := st.db.Get(key)
@@ -121,33 +78,6 @@ func (st *state) job(id job.ID) (j job.Job, err error) {
 	})
 	j.Running = st.opens.running(id)
 	return j, err
-}
-
-func (st *state) key(hash []byte) (k job.APIKey, err error) {
-	err = st.get(keyByHashKey(hash), func(value []byte) error {
-		k, err = readKey(value)
-		return err
-	})
-	return k, err
-}
-
-func (st *state) jobIDs(namespace string, last job.ID, limit int) (ids []job.ID, err error) {
-	prefix := []byte(statePrefix)
-	if namespace != "" {
-		prefix = namespaceKeys(namespace)
-	}
-	it, err := st.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: afterAll(prefix)})
-	if err != nil {
-		return nil, fmt.Errorf("read the state: %w", err)
-	}
-	ok := it.First()
-	if last != 0 {
-		ok = it.SeekGE(after(jobKey(string(prefix), last)))
-	}
-	for ; ok && len(ids) < limit; ok = it.Next() {
-		ids = append(ids, jobOf(it.Key()))
-	}
-	return ids, it.Close()
 }
 
 func (st *state) executions(id job.ID, before job.ExecutionID, limit int) (list []job.Execution, err error) {

@@ -16,17 +16,32 @@ import (
 // its key was used before, nothing changes, and again is the answer that was kept;
 // ErrIdempotencyMismatch if the key came with another request.
 
-// Jobs are the definitions.
+// Jobs are the definitions. A webhook is none, except to List if it is asked for: the
+// other methods answer CodeNotFound for its ID.
 type Jobs interface {
-	// Create makes a job in the namespace of by, or in [job.DefaultNamespace] for
-	// the root key. Header values are in plain text. CodeValidation with
-	// fields for a spec that breaks a rule; ErrNotLeader on a follower;
-	// ErrOutcomeUnknown.
+	// Create makes a job in the namespace of by, which for the root key is the one that
+	// the request names. Header values are in plain text. CodeValidation with fields
+	// for a spec that breaks a rule; CodeConflict for an external ID that another job
+	// of the namespace has; ErrNotLeader on a follower; ErrOutcomeUnknown.
 	Create(ctx context.Context, by job.APIKey, s job.Spec, once *job.Idempotent[job.Job]) (j job.Job, again []byte, err error)
 	// Get answers CodeNotFound for a job that is not there or in another namespace.
 	Get(ctx context.Context, namespace string, id job.ID) (job.Job, error)
-	// List returns at most limit jobs with greater IDs than after, in order of ID.
-	List(ctx context.Context, namespace string, after job.ID, limit int) ([]job.Job, error)
+	// List returns a page of jobs.
+	List(ctx context.Context, q job.JobQuery) (job.JobPage, error)
+	// ByExternalID answers CodeNotFound if no job of the namespace, which is never
+	// empty, has the ID.
+	ByExternalID(ctx context.Context, namespace, externalID string) (job.Job, error)
+	// Change makes all the changes in one log entry, in the namespace of by, as Create
+	// has it. Each is made or refused by itself, which its outcome tells:
+	// CodeValidation, CodeConflict for an external ID that is taken,
+	// CodePreconditionFailed, CodeNotFound. At most [MaxChanges], of [MaxChangeBytes]
+	// together. With once, an answer is kept even if some are refused, and those that
+	// are left by then are made together or not at all. Without changes it only looks
+	// up once.
+	// ErrNotLeader on a follower, ErrOutcomeUnknown.
+	Change(ctx context.Context, by job.APIKey, changes []JobChange, once *job.Idempotent[[]JobOutcome]) (outcomes []JobOutcome, again []byte, err error)
+	// HeaderIs reports whether a header of a job, as it is stored, has the value.
+	HeaderIs(ctx context.Context, id job.ID, stored job.Header, value string) (bool, error)
 	// Update replaces the definition by what edit makes of it. Edit may run several
 	// times, each time on a fresh copy, in which a stored header has a Sealed and an
 	// empty Value; its error ends the update and is returned as it is. Version is
@@ -38,11 +53,35 @@ type Jobs interface {
 	Delete(ctx context.Context, namespace string, id job.ID, version uint64) error
 }
 
+// MaxChanges is how many changes go into one log entry, and MaxChangeBytes how large
+// their specs may be together: text, headers and bodies.
+const (
+	MaxChanges     = 1000
+	MaxChangeBytes = 8 << 20
+)
+
+// What the methods of [Jobs] and [Keys] take and give; package node knows it too.
+type (
+	JobChange  = job.JobChange
+	JobOutcome = job.JobOutcome
+	NewKey     = job.NewKey
+)
+
 // Executions are the history, and the way to add to it by hand.
 type Executions interface {
-	// List returns at most limit executions of a job, newest first, that are older
-	// than before; zero begins with the newest. CodeNotFound if there is no such job.
-	List(ctx context.Context, namespace string, id job.ID, before job.ExecutionID, limit int) ([]job.Execution, error)
+	// List returns a page of executions. CodeNotFound if the query names a job, and
+	// there is none.
+	List(ctx context.Context, q job.ExecutionQuery) (job.ExecutionPage, error)
+	// Slots returns the records of the slots of a job that are from From on and
+	// before To, oldest first, gaps included that reach into that time, and the time
+	// from which on they are complete: retention may have removed older ones. At most
+	// limit; more tells that there are more. CodeNotFound.
+	Slots(ctx context.Context, namespace string, id job.ID, from, to time.Time, limit int) (job.SlotRecords, error)
+	// Backfill starts an execution for each slot, oldest first, and returns their IDs
+	// in that order; an empty overlap keeps the job's policy. CodeNotFound,
+	// ErrNotLeader on a follower, ErrOutcomeUnknown. Without slots it only looks up
+	// once, whose Answer fails: nothing is submitted.
+	Backfill(ctx context.Context, namespace string, id job.ID, slots []time.Time, overlap job.OverlapPolicy, once *job.Idempotent[[]job.ExecutionID]) (ids []job.ExecutionID, again []byte, err error)
 	// Get answers CodeNotFound for an execution that is not there or whose job is in
 	// another namespace.
 	Get(ctx context.Context, namespace string, id job.ExecutionID) (job.Execution, error)
@@ -58,11 +97,76 @@ type Executions interface {
 	Cancel(ctx context.Context, namespace string, id job.ExecutionID, once *job.Idempotent[job.Execution]) (x job.Execution, again []byte, err error)
 }
 
+// Schedules reads schedules. What Check has nothing against, the others read without
+// an error.
+type Schedules interface {
+	// Check returns what is wrong with the cron expression and the zone, beyond what
+	// [job.Spec.Validate] looks at.
+	Check(s job.Schedule) []job.FieldError
+	// Upcoming returns the first slots after a time; fewer than count if the schedule
+	// ends.
+	Upcoming(s job.Schedule, after time.Time, count int) ([]job.Upcoming, error)
+	// Between returns the slots from a time on and before another one, oldest first,
+	// and at most limit.
+	Between(s job.Schedule, from, to time.Time, limit int) ([]time.Time, error)
+}
+
 // Keys are the API keys.
 type Keys interface {
-	// Authenticate finds the key: CodeUnauthorized for an unknown one, ErrNotLeader
-	// if this node cannot tell yet.
+	// Authenticate finds the key: CodeUnauthorized for one that is unknown, expired
+	// or revoked, ErrNotLeader if this node cannot tell yet.
 	Authenticate(ctx context.Context, key string) (job.APIKey, error)
+	// Create makes a key: Name, Namespace, Role and ExpiresAt of k count. The key
+	// itself is shown this once; an answer that is kept is sealed. CodeValidation,
+	// ErrNotLeader on a follower, ErrOutcomeUnknown.
+	Create(ctx context.Context, k job.APIKey, once *job.Idempotent[NewKey]) (n NewKey, again []byte, err error)
+	// List returns at most limit keys of the namespace, all if it is empty, with
+	// greater IDs than after.
+	List(ctx context.Context, namespace, after string, limit int) ([]job.APIKey, error)
+	// Get answers CodeNotFound for a key that is not there or in another namespace.
+	Get(ctx context.Context, namespace, id string) (job.APIKey, error)
+	// Rotate gives the key a new secret. The one before is accepted, and signs, for
+	// overlap. Errors are those of Create and Get.
+	Rotate(ctx context.Context, namespace, id string, overlap time.Duration, once *job.Idempotent[NewKey]) (n NewKey, again []byte, err error)
+	// Revoke removes the key. CodeInUse if it signs jobs, unless force; CodeConflict
+	// for the root key; CodeNotFound, ErrNotLeader on a follower, ErrOutcomeUnknown.
+	Revoke(ctx context.Context, namespace, id string, force bool) error
+}
+
+// Webhooks are subscriptions to events. Each is a job with a [job.Hook]: its ID,
+// target, retries and counts are those of the job, and its deliveries are the
+// executions of it, which [Executions].List lists.
+type Webhooks interface {
+	// Create makes one. Spec has Target, Tags and all that is said about attempts;
+	// there is no schedule. CodeValidation, ErrNotLeader on a follower,
+	// ErrOutcomeUnknown.
+	Create(ctx context.Context, by job.APIKey, s job.Spec, h job.Hook, once *job.Idempotent[job.Job]) (j job.Job, again []byte, err error)
+	// Get answers CodeNotFound for one that is not there or in another namespace.
+	Get(ctx context.Context, namespace string, id job.ID) (job.Job, error)
+	// Update is like that of [Jobs].
+	Update(ctx context.Context, namespace string, id job.ID, version uint64, edit func(*job.Spec, *job.Hook) error) (job.Job, error)
+	// Delete is like that of [Jobs].
+	Delete(ctx context.Context, namespace string, id job.ID, version uint64) error
+	// Test delivers a test event. CodeNotFound, ErrNotLeader on a follower,
+	// ErrOutcomeUnknown.
+	Test(ctx context.Context, namespace string, id job.ID, once *job.Idempotent[job.Execution]) (x job.Execution, again []byte, err error)
+}
+
+// Events are what the entries of the log made happen, on this node as soon as it has
+// applied them.
+type Events interface {
+	// Since returns the events after one, in order, and a channel that is closed when
+	// there are further ones. Complete is false if some of them are no longer known
+	// here, or not yet: the reader has to read the state instead.
+	Since(after job.EventID) (events []job.Event, more <-chan struct{}, complete bool)
+	// Last is the newest event's ID, for a reader that begins now.
+	Last() job.EventID
+}
+
+// Statistics are what became of executions.
+type Statistics interface {
+	// Stats returns one for each step of the query's time, oldest first.
+	Stats(ctx context.Context, q job.StatsQuery) ([]job.Stats, error)
 }
 
 // Consistency is where this node's state stands in the cluster's.

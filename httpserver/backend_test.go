@@ -1,10 +1,8 @@
 package httpserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +14,8 @@ const (
 	teamKey = "team-key-0123456789abcdef"
 	// defaultKey sees the namespace that the root key's jobs are in, and only that.
 	defaultKey = "default-key-0123456789abcdef"
+	// readerKey sees what teamKey does, and changes nothing.
+	readerKey = "reader-key-0123456789abcdef"
 )
 
 var (
@@ -32,7 +32,10 @@ type store struct {
 	executions map[job.ID][]job.Execution // newest first
 	answers    map[[32]byte]keptAnswer    // by idempotency key
 	removed    []string                   // nodes
-	overlaps   []job.OverlapPolicy        // of the runs
+	overlaps   []job.OverlapPolicy        // of the runs and backfills
+	ring       keyRing
+	// completeFrom is from when on no record was removed.
+	completeFrom time.Time
 }
 
 type keptAnswer struct {
@@ -70,26 +73,17 @@ type backend struct {
 	committed func(j *job.Job)
 	get       func(ctx context.Context) (job.Job, error)
 	update    func(version uint64) (job.Job, error)
+	named     func(namespace, externalID string) (job.Job, error)
 	authorize func(ctx context.Context, key string) (job.APIKey, error)
 }
 
 // config is a server's configuration with all parts from b.
 func (b *backend) config(node string) Config {
 	return Config{
-		NodeID: node, Jobs: jobBackend{b}, Executions: executionBackend{b}, Keys: b,
-		Consistency: b, Forwarder: b, Cluster: b, CheckSchedule: checkSchedule,
+		NodeID: node, Jobs: jobBackend{b}, Executions: executionBackend{b}, Schedules: schedules{}, Keys: keyBackend{b},
+		Webhooks: webhookBackend{b}, Events: &eventLog{}, Statistics: &statistics{},
+		Consistency: b, Forwarder: b, Cluster: b,
 	}
-}
-
-func checkSchedule(s job.Schedule) []job.FieldError {
-	var errs []job.FieldError
-	if s.Cron == "61 * * * *" {
-		errs = append(errs, job.FieldError{Field: "cronExpression", Msg: "has a minute above 59"})
-	}
-	if s.Timezone == "Mars/Olympus" {
-		errs = append(errs, job.FieldError{Field: "timezone", Msg: "is not known"})
-	}
-	return errs
 }
 
 func (b *backend) Authenticate(ctx context.Context, key string) (job.APIKey, error) {
@@ -97,11 +91,13 @@ func (b *backend) Authenticate(ctx context.Context, key string) (job.APIKey, err
 	case b.authorize != nil:
 		return b.authorize(ctx, key)
 	case key == rootKey:
-		return job.APIKey{ID: "key_root", Namespace: job.DefaultNamespace, Role: job.RoleAdmin, Root: true}, nil
+		return theRootKey, nil
 	case key == teamKey:
-		return job.APIKey{ID: "key_team", Namespace: "team"}, nil
+		return job.APIKey{ID: "key_team", Namespace: "team", Role: job.RoleEditor}, nil
+	case key == readerKey:
+		return job.APIKey{ID: "key_reader", Namespace: "team", Role: job.RoleReader}, nil
 	case key == defaultKey:
-		return job.APIKey{ID: "key_default", Namespace: job.DefaultNamespace}, nil
+		return job.APIKey{ID: "key_default", Namespace: job.DefaultNamespace, Role: job.RoleEditor}, nil
 	}
 	return job.APIKey{}, job.Errorf(job.CodeUnauthorized, "unknown")
 }
@@ -221,194 +217,6 @@ func (s *store) visible(namespace string, id job.ID) (job.Job, error) {
 		return job.Job{}, job.ErrNotFound
 	}
 	return j, nil
-}
-
-type jobBackend struct{ *backend }
-
-func (b jobBackend) Create(ctx context.Context, by job.APIKey, spec job.Spec, once *job.Idempotent[job.Job]) (job.Job, []byte, error) {
-	if b.create != nil {
-		j, err := b.create(ctx, spec)
-		return j, nil, err
-	}
-	j, again, err := changeOnce(b.backend, once, func() (job.Job, error) {
-		b.lastID++
-		j := job.Job{ID: b.lastID, Namespace: by.Namespace, KeyID: by.ID, Version: 1, CreatedAt: now, UpdatedAt: now, Spec: sealed(spec)}
-		if spec.State == job.Active {
-			j.NextRunAt = nextSlot
-		}
-		b.jobs[j.ID] = j
-		return j, nil
-	})
-	if b.committed != nil {
-		b.committed(&j)
-	}
-	return j, again, err
-}
-
-// sealed is a stored spec: "sealing" only turns the value around.
-func sealed(spec job.Spec) job.Spec {
-	spec = spec.Clone()
-	for i, h := range spec.Target.Headers {
-		if h.Sealed == nil {
-			h.Sealed = []byte(h.Value)
-			slices.Reverse(h.Sealed)
-		}
-		h.Value = ""
-		spec.Target.Headers[i] = h
-	}
-	return spec
-}
-
-func (b jobBackend) Get(ctx context.Context, namespace string, id job.ID) (job.Job, error) {
-	if b.get != nil {
-		return b.get(ctx)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.visible(namespace, id)
-}
-
-func (b jobBackend) List(_ context.Context, namespace string, after job.ID, limit int) ([]job.Job, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var list []job.Job
-	for _, j := range b.jobs {
-		if j.ID > after && (namespace == "" || j.Namespace == namespace) {
-			list = append(list, j)
-		}
-	}
-	slices.SortFunc(list, func(x, y job.Job) int { return bytes.Compare([]byte(x.ID.String()), []byte(y.ID.String())) })
-	return list[:min(limit, len(list))], nil
-}
-
-var errVersion = job.Errorf(job.CodePreconditionFailed, "another version")
-
-func (b jobBackend) Update(_ context.Context, namespace string, id job.ID, version uint64, edit func(*job.Spec) error) (job.Job, error) {
-	if b.update != nil {
-		return b.update(version)
-	}
-	var after job.Job
-	err := b.change(func() error {
-		before, err := b.visible(namespace, id)
-		if err != nil {
-			return err
-		}
-		if version != 0 && version != before.Version {
-			return errVersion
-		}
-		for range 2 { // an edit may run several times
-			after = before
-			after.Spec = before.Clone()
-			if err := edit(&after.Spec); err != nil {
-				return err
-			}
-		}
-		after.Spec = sealed(after.Spec)
-		after.Version++
-		after.NextRunAt = time.Time{}
-		if after.State == job.Active {
-			after.NextRunAt = nextSlot
-		}
-		b.jobs[id] = after
-		return nil
-	})
-	if err != nil {
-		return job.Job{}, err
-	}
-	return after, nil
-}
-
-func (b jobBackend) Delete(_ context.Context, namespace string, id job.ID, version uint64) error {
-	return b.change(func() error {
-		before, err := b.visible(namespace, id)
-		if err != nil {
-			return err
-		}
-		if version != 0 && version != before.Version {
-			return errVersion
-		}
-		delete(b.jobs, id)
-		return nil
-	})
-}
-
-type executionBackend struct{ *backend }
-
-func (b executionBackend) List(_ context.Context, namespace string, id job.ID, before job.ExecutionID, limit int) ([]job.Execution, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, err := b.visible(namespace, id); err != nil {
-		return nil, err
-	}
-	var list []job.Execution
-	for _, x := range b.executions[id] {
-		if before.IsZero() || x.ID.Order < before.Order {
-			list = append(list, x)
-		}
-	}
-	return list[:min(limit, len(list))], nil
-}
-
-func (b executionBackend) Get(_ context.Context, namespace string, id job.ExecutionID) (job.Execution, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, err := b.visible(namespace, id.Job); err != nil {
-		return job.Execution{}, err
-	}
-	for _, x := range b.executions[id.Job] {
-		if x.ID == id {
-			return x, nil
-		}
-	}
-	return job.Execution{}, job.ErrNotFound
-}
-
-func (b executionBackend) Run(_ context.Context, namespace string, id job.ID, overlap job.OverlapPolicy, once *job.Idempotent[job.Execution]) (job.Execution, []byte, error) {
-	return changeOnce(b.backend, once, func() (job.Execution, error) {
-		j, err := b.visible(namespace, id)
-		if err != nil {
-			return job.Execution{}, err
-		}
-		if overlap == "" {
-			overlap = j.Overlap
-		}
-		if j.Running > 0 && overlap == job.OverlapSkip {
-			return job.Execution{}, job.Errorf(job.CodeOverlap, "an execution is running")
-		}
-		at := now.Add(15*time.Minute + 15*time.Second)
-		salt := uint16(4 + len(b.executions[id]))
-		x := job.Execution{ID: job.ManualExecution(id, at, salt), Trigger: job.TriggerManual, ScheduledAt: at, DueAt: at, CreatedAt: at, Result: job.Running}
-		j.Running++
-		b.jobs[id] = j
-		b.executions[id] = append([]job.Execution{x}, b.executions[id]...)
-		b.overlaps = append(b.overlaps, overlap)
-		return x, nil
-	})
-}
-
-func (b executionBackend) Cancel(_ context.Context, namespace string, id job.ExecutionID, once *job.Idempotent[job.Execution]) (job.Execution, []byte, error) {
-	return changeOnce(b.backend, once, func() (job.Execution, error) {
-		j, err := b.visible(namespace, id.Job)
-		if err != nil {
-			return job.Execution{}, err
-		}
-		i := slices.IndexFunc(b.executions[id.Job], func(x job.Execution) bool { return x.ID == id })
-		if i < 0 {
-			return job.Execution{}, job.ErrNotFound
-		}
-		x := &b.executions[id.Job][i]
-		switch {
-		case x.Result == job.Cancelled:
-			return *x, nil
-		case x.Result.Terminal():
-			return job.Execution{}, job.Errorf(job.CodeConflict, "the execution has ended as %s", x.Result)
-		}
-		x.Result, x.FinishedAt = job.Cancelled, x.CreatedAt.Add(time.Second)
-		x.Err = &job.AttemptError{Code: job.ErrCancelled, Msg: "cancelled by a request"}
-		j.Running--
-		b.jobs[id.Job] = j
-		return *x, nil
-	})
 }
 
 var errDisk = errors.New("disk on fire at /secret/path")

@@ -6,7 +6,25 @@ import (
 	"time"
 
 	"github.com/cronraft/cronraft/httpserver/api"
+	"github.com/cronraft/cronraft/internal/job"
 )
+
+func (s *Server) clusterRoutes() []route {
+	return []route{
+		newRoute("/cluster", map[string]endpoint{
+			http.MethodGet: {serve: s.getCluster},
+		}),
+		newRoute("/cluster/state-hash", map[string]endpoint{
+			http.MethodGet: {serve: s.getStateHash},
+		}),
+		newRoute("/cluster/transfer-leadership", map[string]endpoint{
+			http.MethodPost: {serve: s.transferLeadership, write: true, role: job.RoleAdmin},
+		}),
+		newRoute("/cluster/nodes/{id}", map[string]endpoint{
+			http.MethodDelete: {serve: s.removeNode, write: true, role: job.RoleAdmin},
+		}),
+	}
+}
 
 // getCluster is GET /cluster. It is this node's own view, so that it also answers when
 // there is no leader; it takes ?consistency= like every read and has no use for it.

@@ -3,12 +3,11 @@ package httpserver
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/cronraft/cronraft/internal/job"
 )
 
 // The defaults and limits of a server.
@@ -29,15 +28,17 @@ type Config struct {
 
 	Jobs        Jobs
 	Executions  Executions
+	Schedules   Schedules
 	Keys        Keys
+	Webhooks    Webhooks
+	Events      Events
+	Statistics  Statistics
 	Consistency Consistency
 	Forwarder   Forwarder
 	Cluster     Cluster
 
-	// CheckSchedule returns what is wrong with a cron expression or a zone, so that a
-	// request with other invalid fields lists these too. Nil leaves them to Jobs, which
-	// sees only specs that are otherwise valid.
-	CheckSchedule func(job.Schedule) []job.FieldError
+	// Limits are what a key is granted.
+	Limits Limits
 
 	// RequestTimeout bounds the work on one request; default 10 s.
 	RequestTimeout time.Duration
@@ -57,8 +58,10 @@ func (c Config) Validate() error {
 	switch {
 	case c.NodeID == "":
 		return errors.New("httpserver: NodeID is required")
-	case c.Jobs == nil, c.Executions == nil, c.Keys == nil:
-		return errors.New("httpserver: Jobs, Executions and Keys are required")
+	case c.Jobs == nil, c.Executions == nil, c.Schedules == nil, c.Keys == nil:
+		return errors.New("httpserver: Jobs, Executions, Schedules and Keys are required")
+	case c.Webhooks == nil, c.Events == nil, c.Statistics == nil:
+		return errors.New("httpserver: Webhooks, Events and Statistics are required")
 	case c.Consistency == nil, c.Forwarder == nil, c.Cluster == nil:
 		return errors.New("httpserver: Consistency, Forwarder and Cluster are required")
 	case c.Gatherer == nil:
@@ -66,18 +69,19 @@ func (c Config) Validate() error {
 	case c.RequestTimeout < 0, c.MaxConnections < 0:
 		return errors.New("httpserver: limits must not be negative")
 	}
+	if err := c.Limits.Validate(); err != nil {
+		return fmt.Errorf("httpserver: %w", err)
+	}
 	return nil
 }
 
 func (c Config) withDefaults() Config {
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, defaultRequestTimeout)
 	c.MaxConnections = cmp.Or(c.MaxConnections, defaultMaxConnections)
+	c.Limits = c.Limits.withDefaults()
 	c.Metrics = cmp.Or(c.Metrics, NewMetrics(nil))
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.CheckSchedule == nil {
-		c.CheckSchedule = func(job.Schedule) []job.FieldError { return nil }
 	}
 	return c
 }

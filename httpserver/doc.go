@@ -3,14 +3,28 @@
 //
 // # A request's way
 //
-//	fasthttp -> copied into a request -> authenticate -> route -> handler -> response -> fasthttp
-//	                                                                 |
-//	                                             one call of the backend (backend.go)
+//	fasthttp -> copied into a request -> authenticate -> quota -> route -> role -> handler -> response -> fasthttp
+//	                                                                                  |
+//	                                                              one call of the backend (backend.go)
 //
 // A handler decodes, makes one domain call and encodes; it picks no status and
 // holds no rule. Nothing that fasthttp owns goes beyond server.go: a request and a
 // response are plain values, so that one that came from another node takes
 // exactly the same way.
+//
+// # Who may do what
+//
+// An endpoint names the least role that may use it (route.go); a key sees its namespace,
+// and what is in another one is not found (namespace.go). The node that a client asked
+// counts the request against the key's quota, the leader that it is forwarded to does
+// not (admit.go). Too many unknown keys from one address are refused before they are
+// looked at (ratelimit.go).
+//
+// # Streams
+//
+// An answer may be made while it is sent (stream.go). It is this node's own and never
+// forwarded. It ends with its client, its key and the server; its goroutines are a
+// group that Shutdown waits for.
 //
 // # Reads and writes
 //
@@ -34,6 +48,19 @@
 // Idempotency-Replayed: true. Only what took effect is kept: a refused request may be
 // repeated with its key. A key counts within a namespace, and the root key's are apart.
 // With other methods the header means nothing; there If-Match does the same service.
+//
+// # Events
+//
+// A stream of events (events.go) reads the node's ring of them at its own pace and keeps
+// none. If the ring has gone on without it, the stream says so and begins anew. Whatever
+// it leaves out, it tells its reader how far it has come, so that the reader can go on
+// from there at any node.
+//
+// # The contract
+//
+// api/openapi.yaml describes the API whole. Every exchange of this package's tests is held
+// against it (contract_test.go): what it does not describe, or describes otherwise, or no
+// test sends, fails them.
 //
 // # Failure
 //

@@ -8,6 +8,35 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
+// The filters of lists of executions, beside the period.
+const (
+	paramResult  = "result"
+	paramTrigger = "trigger"
+)
+
+func (s *Server) executionRoutes() []route {
+	return []route{
+		newRoute("/jobs/{id}/run", map[string]endpoint{
+			http.MethodPost: {serve: s.runJob, write: true, role: job.RoleEditor},
+		}),
+		newRoute("/jobs/{id}/backfill", map[string]endpoint{
+			http.MethodPost: {serve: s.backfillJob, write: true, role: job.RoleEditor},
+		}),
+		newRoute("/jobs/{id}/executions", map[string]endpoint{
+			http.MethodGet: {serve: s.listJobExecutions},
+		}),
+		newRoute("/executions", map[string]endpoint{
+			http.MethodGet: {serve: s.listExecutions},
+		}),
+		newRoute("/executions/{id}", map[string]endpoint{
+			http.MethodGet: {serve: s.getExecution},
+		}),
+		newRoute("/executions/{id}/cancel", map[string]endpoint{
+			http.MethodPost: {serve: s.cancelExecution, write: true, role: job.RoleEditor},
+		}),
+	}
+}
+
 // runJob is POST /jobs/{id}/run.
 func (s *Server) runJob(ctx context.Context, c *call) (*response, error) {
 	id, err := c.jobID()
@@ -60,28 +89,40 @@ func cancelledExecution(x job.Execution) (*response, error) {
 	return success(http.StatusAccepted, encodeExecution(x))
 }
 
-// listExecutions is GET /jobs/{id}/executions.
+// listExecutions is GET /executions. Deliveries of webhooks are not among them.
 func (s *Server) listExecutions(ctx context.Context, c *call) (*response, error) {
+	q := c.listQuery(paramNamespace, paramResult, paramTrigger, paramFrom, paramTo)
+	namespace, err := c.listed(q)
+	if err != nil {
+		return nil, err
+	}
+	return s.answerExecutions(ctx, q, job.ExecutionQuery{Namespace: namespace})
+}
+
+// listJobExecutions is GET /jobs/{id}/executions.
+func (s *Server) listJobExecutions(ctx context.Context, c *call) (*response, error) {
 	id, err := c.jobID()
 	if err != nil {
 		return nil, err
 	}
-	q := parseQuery(c.query, []string{paramLimit, paramCursor, paramConsistency})
-	var before job.ExecutionID
-	limit := q.limit()
-	q.cursor(func(text string) (ok bool) {
-		before, ok = parseExecutionCursor(text, id)
-		return ok
-	})
+	q := c.listQuery(paramResult, paramTrigger, paramFrom, paramTo)
+	return s.answerExecutions(ctx, q, job.ExecutionQuery{Namespace: c.namespace(), Job: id})
+}
+
+// answerExecutions answers with a page of those that the query selects further.
+func (s *Server) answerExecutions(ctx context.Context, q *query, ask job.ExecutionQuery) (*response, error) {
+	ask.Result = oneOf(q, paramResult, job.Running, job.Retrying, job.Success, job.Failed, job.Cancelled, job.Skipped, job.Missed)
+	ask.Trigger = oneOf(q, paramTrigger, job.TriggerScheduled, job.TriggerManual, job.TriggerCatchup, job.TriggerBackfill)
+	ask.From, ask.To = q.period()
+	ask.Before, ask.Limit = q.beforeExecution(), q.limit()
 	if err := s.read(ctx, q); err != nil {
 		return nil, err
 	}
-	list, err := s.config.Executions.List(ctx, c.namespace(), id, before, limit+1)
+	p, err := s.config.Executions.List(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
-	list, next := page(list, limit, func(x job.Execution) string { return executionCursor(x.ID) })
-	return success(http.StatusOK, api.ExecutionList{Executions: encodeExecutions(list), NextCursor: next})
+	return success(http.StatusOK, api.ExecutionList{Executions: encodeExecutions(p.Executions), NextCursor: q.executionCursor(p.Next)})
 }
 
 // getExecution is GET /executions/{id}.

@@ -19,7 +19,7 @@ import (
 
 const (
 	// maxAnswerBytes bounds what the leader may answer.
-	maxAnswerBytes = 8 << 20
+	maxAnswerBytes = 24 << 20
 	// applyWait bounds how long a forwarded write waits to be seen here. It is done
 	// by then, so the answer goes out in any case.
 	applyWait = 5 * time.Second
@@ -100,7 +100,7 @@ func (s *Server) ServeForwarded(ctx context.Context, raw []byte) ([]byte, error)
 	if err := in.Header.Read(reader); err != nil {
 		return nil, fmt.Errorf("read a forwarded request: %w", err)
 	}
-	if err := in.ContinueReadBody(reader, readLimit, false); err != nil {
+	if err := in.ContinueReadBody(reader, bulkReadLimit, false); err != nil {
 		return nil, fmt.Errorf("read a forwarded request's body: %w", err)
 	}
 	if hasMore(reader) {

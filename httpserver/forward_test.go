@@ -134,7 +134,9 @@ func TestForward_Once(t *testing.T) {
 func TestForward_LeaderAuthenticates(t *testing.T) {
 	t.Parallel()
 	_, s := pair(t)
-	s.authorize = func(context.Context, string) (job.APIKey, error) { return job.APIKey{ID: "key_any", Root: true}, nil }
+	s.authorize = func(context.Context, string) (job.APIKey, error) {
+		return job.APIKey{ID: "key_any", Role: job.RoleAdmin, Root: true}, nil
+	}
 	s.do("POST", "/jobs", tutorialJob, "X-API-KEY", "wrong").problem(401, "unauthorized")
 	if s.writes() != 0 {
 		t.Error("an unknown key wrote")

@@ -24,12 +24,16 @@ import (
 // the rest of the process, and a pool's cleaner looks only every idleWorker whether
 // its server has stopped.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	goleak.VerifyTestMain(wholeContract{m},
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
 }
 
 const testDeadline = 20 * time.Second
+
+// contractBytes is up to which size an exchange is compared with openapi.yaml: that
+// takes seconds for a megabyte.
+const contractBytes = 256 << 10
 
 // testServer is a server behind an in-memory listener, and its client.
 type testServer struct {
@@ -145,7 +149,11 @@ func (s *testServer) doPath(method, path, body string, headers ...string) answer
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	return answer{t: s.t, status: res.StatusCode, header: res.Header, body: string(text)}
+	a := answer{t: s.t, status: res.StatusCode, header: res.Header, body: string(text)}
+	if len(body)+len(text) < contractBytes {
+		checkContract(s.t, r, body, a)
+	}
+	return a
 }
 
 // raw sends bytes on a connection of their own and returns all that comes back.

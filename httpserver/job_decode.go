@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -15,6 +16,8 @@ type jobPatch struct {
 	errs    []job.FieldError // found without looking at a job
 	// creating means that there is nothing stored that a value could keep.
 	creating bool
+	// whole means that what the patch leaves out becomes the default.
+	whole bool
 }
 
 // decodeJobPatch reads a body. Its error is for a body that is no JSON object; what is
@@ -24,13 +27,17 @@ func decodeJobPatch(body []byte, creating bool) (*jobPatch, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newJobPatch(members, creating), nil
+}
+
+func newJobPatch(members object, creating bool) *jobPatch {
 	p := &jobPatch{members: members, creating: creating}
 	for _, m := range members {
 		if _, known := jobFields[m.name]; !known {
 			p.errs = addField(p.errs, clip(m.name), "%s", whyUnknown(m.name))
 		}
 	}
-	return p, nil
+	return p
 }
 
 func whyUnknown(name string) string {
@@ -50,34 +57,46 @@ func (p *jobPatch) names(fields ...string) bool {
 	return slices.ContainsFunc(p.members, func(m member) bool { return slices.Contains(fields, m.name) })
 }
 
+// gives reports whether the patch gives one of the fields a value.
+func (p *jobPatch) gives(fields ...string) bool {
+	return slices.ContainsFunc(p.members, func(m member) bool { return m.value != nil && slices.Contains(fields, m.name) })
+}
+
 // apply changes s and returns everything that is wrong with the patch or with what
 // comes of it. It may be called again, on another copy.
 func (p *jobPatch) apply(s *job.Spec, checkSchedule func(job.Schedule) []job.FieldError) []job.FieldError {
-	d := &specDecoder{spec: s, errs: slices.Clone(p.errs), creating: p.creating}
-	if p.picksSchedule() {
-		s.Schedule.Cron, s.Schedule.Interval = "", 0
-	}
+	d := &specDecoder{spec: s, errs: slices.Clone(p.errs), creating: p.creating, stored: slices.Clone(s.Target.Headers)}
+	p.prepare(s)
 	for _, m := range p.members {
 		f, known := jobFields[m.name]
 		switch {
 		case !known:
-		case m.value == nil:
-			f.clear(s)
-		default:
+		case m.value != nil:
 			f.set(d, m.name, m.value)
+		case !p.whole:
+			f.clear(s)
 		}
 	}
 	p.checkRules(d, checkSchedule)
 	return d.errs
 }
 
-// picksSchedule reports whether the patch gives a kind of schedule, which then
-// replaces the other kinds.
-func (p *jobPatch) picksSchedule() bool {
-	return slices.ContainsFunc(scheduleKinds, func(kind string) bool {
-		v, given := p.members.get(kind)
-		return given && v != nil
-	})
+// prepare drops what the patch replaces without naming it. To replace the whole of a
+// job that is COMPLETED does not name its state: it may be over again.
+func (p *jobPatch) prepare(s *job.Spec) {
+	if p.whole {
+		was := s.State
+		*s = job.DefaultSpec()
+		if was == job.Completed && !p.gives(fieldState) {
+			s.State = was
+		}
+	}
+	if p.gives(scheduleKinds...) {
+		s.Schedule.Cron, s.Schedule.Interval, s.Schedule.RunAt = "", 0, time.Time{}
+	}
+	if p.gives(fieldRunAt) { // the only slot has no bounds
+		s.Schedule.StartAt, s.Schedule.EndAt = time.Time{}, time.Time{}
+	}
 }
 
 // checkRules adds the rules that the new spec breaks, but not those of a field that
@@ -87,15 +106,17 @@ func (p *jobPatch) checkRules(d *specDecoder, checkSchedule func(job.Schedule) [
 	for _, e := range d.errs {
 		unread[e.Field] = true
 	}
-	if unread[fieldCron] || unread[fieldInterval] {
-		unread[fieldCron], unread[fieldInterval] = true, true
+	if slices.ContainsFunc(scheduleKinds, func(f string) bool { return unread[f] }) {
+		for _, f := range scheduleKinds {
+			unread[f] = true
+		}
 	}
 	// A COMPLETED job may be changed; only a client may not choose that state.
-	if d.spec.State == job.Completed && !p.names(fieldState) {
+	if d.spec.State == job.Completed && !p.gives(fieldState) {
 		unread[fieldState] = true
 	}
 	broken := d.spec.Validate()
-	if p.creating || p.names(fieldCron, fieldInterval, fieldTimezone) {
+	if p.creating || p.whole || p.names(scheduleFields...) {
 		broken = append(broken, checkSchedule(d.spec.Schedule)...)
 	}
 	for _, e := range broken {
@@ -111,6 +132,7 @@ type specDecoder struct {
 	spec     *job.Spec
 	errs     []job.FieldError
 	creating bool
+	stored   []job.Header // before any change
 }
 
 func (d *specDecoder) add(field, format string, args ...any) {

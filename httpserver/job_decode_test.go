@@ -54,6 +54,9 @@ func FuzzJobDecode(f *testing.F) {
 		`{"name":"n","intervalSeconds":1,"targetUrl":"http://t.test/","overlapPolicy":"BUFFER_ONE","misfirePolicy":"FIRE_ALL","catchupWindowSeconds":31536000,"deliveryGuarantee":"AT_MOST_ONCE"}`,
 		`{"name":"n","intervalSeconds":1,"targetUrl":"http://t.test/","misfirePolicy":"SKIP","catchupWindowSeconds":0,"deliveryGuarantee":null}`,
 		`{"misfirePolicy":1,"catchupWindowSeconds":-1,"deliveryGuarantee":"EXACTLY_ONCE"}`,
+		`{"name":"n","intervalSeconds":1,"targetUrl":"http://t.test/","tags":{"b":"2","a":"1"},"externalId":"x/1","startAt":"2026-03-26T17:15:00.250+01:00","endAt":"9999-12-31T23:59:59.999Z","maxRuns":5,"jitterSeconds":86400,"pauseAfterConsecutiveFailures":3}`,
+		`{"name":"n","runAt":"1970-01-01T00:00:00Z","targetUrl":"http://t.test/","tags":{}}`,
+		`{"tags":{"a:b":"c","":"","x":null,"y":1},"externalId":"","runAt":"2026-02-30T00:00:00Z","startAt":5,"maxRuns":-0}`,
 		`{"name":null,"retries":"x","a":{"b":[{"c":1,"c":2}]}}`,
 		`{"intervalSeconds":99999999999999999999,"timeoutSeconds":-0}`,
 		`[[[[{"a":1}]]]]`, `"\ud800"`, "\xff", "", "{", `{"headers":{"A":null,"a":"***"}}`,
@@ -141,26 +144,6 @@ func TestSurrogates(t *testing.T) {
 	} {
 		if got := hasLoneSurrogate([]byte(text)); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)
-		}
-	}
-}
-
-func TestCursor_RoundTrip(t *testing.T) {
-	t.Parallel()
-	id := job.ID(0xfedcba9876543210)
-	if got, ok := parseJobCursor(jobCursor(id)); !ok || got != id {
-		t.Errorf("%v, %v", got, ok)
-	}
-	x := job.ExecutionID{Job: id, Order: 77}
-	if got, ok := parseExecutionCursor(executionCursor(x), id); !ok || got != x {
-		t.Errorf("%v, %v", got, ok)
-	}
-	if _, ok := parseExecutionCursor(executionCursor(x), id+1); ok {
-		t.Error("a cursor of another job is taken")
-	}
-	for _, bad := range []string{"", "a", jobCursor(id) + "=", jobCursor(id)[:9], executionCursor(x), "ag", strings.Repeat("A", 9000)} {
-		if _, ok := parseJobCursor(bad); ok {
-			t.Errorf("%q is taken", clip(bad))
 		}
 	}
 }

@@ -13,9 +13,16 @@ func encodeJob(j job.Job) api.Job {
 		JobID:           j.ID.String(),
 		Name:            j.Name,
 		Description:     optional(j.Description),
+		Tags:            encodeTags(j.Tags),
+		ExternalID:      optional(j.ExternalID),
 		CronExpression:  optional(j.Schedule.Cron),
 		IntervalSeconds: optional(seconds(j.Schedule.Interval)),
+		RunAt:           instant(j.Schedule.RunAt),
 		Timezone:        j.Schedule.Timezone,
+		StartAt:         instant(j.Schedule.StartAt),
+		EndAt:           instant(j.Schedule.EndAt),
+		MaxRuns:         optional(j.MaxRuns),
+		JitterSeconds:   seconds(j.Jitter),
 		State:           string(j.State),
 		PauseReason:     optional(j.PauseReason),
 
@@ -38,12 +45,15 @@ func encodeJob(j job.Job) api.Job {
 		CatchupWindowSeconds: seconds(j.CatchupWindow),
 		DeliveryGuarantee:    string(j.Guarantee),
 
+		PauseAfterConsecutiveFailures: j.PauseAfterFailures,
+
 		Version:             j.Version,
 		CreatedAt:           api.Time{Time: j.CreatedAt},
 		UpdatedAt:           api.Time{Time: j.UpdatedAt},
 		NextRunAt:           nextRun(j),
 		LastRunAt:           instant(j.LastRunAt),
 		LastResult:          optional(string(j.LastResult)),
+		Namespace:           j.Namespace,
 		ConsecutiveFailures: j.ConsecutiveFailures,
 		RunningCount:        j.Running,
 		Counts:              api.Counts(j.Counts),
@@ -56,6 +66,14 @@ func encodeJobs(jobs []job.Job) []api.Job {
 		list = append(list, encodeJob(j))
 	}
 	return list
+}
+
+func encodeTags(tags []job.Tag) map[string]string {
+	m := make(map[string]string, len(tags))
+	for _, t := range tags {
+		m[t.Key] = t.Value
+	}
+	return m
 }
 
 func hiddenHeaders(headers []job.Header) map[string]string {

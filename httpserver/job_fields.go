@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/cronraft/cronraft/httpserver/api"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -24,9 +22,16 @@ type jobField struct {
 var jobFields = map[string]jobField{
 	"name":                 text(func(s *job.Spec) *string { return &s.Name }),
 	"description":          text(func(s *job.Spec) *string { return &s.Description }),
-	fieldCron:              {setCron, func(s *job.Spec) { s.Schedule.Cron = "" }},
-	fieldInterval:          {setInterval, func(s *job.Spec) { s.Schedule.Interval = 0 }},
+	fieldTags:              {setTags, func(s *job.Spec) { s.Tags = nil }},
+	fieldExternalID:        given(text(func(s *job.Spec) *string { return &s.ExternalID })),
+	fieldCron:              given(text(func(s *job.Spec) *string { return &s.Schedule.Cron })),
+	fieldInterval:          positive(duration(func(s *job.Spec) *time.Duration { return &s.Schedule.Interval })),
+	fieldRunAt:             instantField(func(s *job.Spec) *time.Time { return &s.Schedule.RunAt }),
 	fieldTimezone:          text(func(s *job.Spec) *string { return &s.Schedule.Timezone }),
+	fieldStartAt:           instantField(func(s *job.Spec) *time.Time { return &s.Schedule.StartAt }),
+	fieldEndAt:             instantField(func(s *job.Spec) *time.Time { return &s.Schedule.EndAt }),
+	"maxRuns":              positive(integer(func(s *job.Spec) *int { return &s.MaxRuns })),
+	"jitterSeconds":        duration(func(s *job.Spec) *time.Duration { return &s.Jitter }),
 	fieldState:             text(func(s *job.Spec) *job.State { return &s.State }),
 	"pauseReason":          text(func(s *job.Spec) *string { return &s.PauseReason }),
 	"targetUrl":            text(func(s *job.Spec) *string { return &s.Target.URL }),
@@ -46,26 +51,37 @@ var jobFields = map[string]jobField{
 	"misfirePolicy":        text(func(s *job.Spec) *job.MisfirePolicy { return &s.Misfire }),
 	"catchupWindowSeconds": duration(func(s *job.Spec) *time.Duration { return &s.CatchupWindow }),
 	"deliveryGuarantee":    text(func(s *job.Spec) *job.Guarantee { return &s.Guarantee }),
+
+	"pauseAfterConsecutiveFailures": integer(func(s *job.Spec) *int { return &s.PauseAfterFailures }),
 }
 
 // The fields that some rule here names.
 const (
-	fieldCron     = "cronExpression"
-	fieldInterval = "intervalSeconds"
-	fieldTimezone = "timezone"
-	fieldState    = "state"
-	fieldHeaders  = "headers"
-	fieldOverlap  = "overlapPolicy"
+	fieldTags       = "tags"
+	fieldExternalID = "externalId"
+	fieldCron       = "cronExpression"
+	fieldInterval   = "intervalSeconds"
+	fieldRunAt      = "runAt"
+	fieldTimezone   = "timezone"
+	fieldStartAt    = "startAt"
+	fieldEndAt      = "endAt"
+	fieldState      = "state"
+	fieldHeaders    = "headers"
+	fieldOverlap    = "overlapPolicy"
 )
 
 // readOnlyFields are shown by a read and refused in a write.
 var readOnlyFields = []string{
-	"jobId", "version", "createdAt", "updatedAt", "nextRunAt", "lastRunAt", "lastResult",
+	"jobId", "namespace", "version", "createdAt", "updatedAt", "nextRunAt", "lastRunAt", "lastResult",
 	"consecutiveFailures", "runningCount", "counts",
 }
 
-// scheduleKinds are the fields of which a job has exactly one.
-var scheduleKinds = []string{fieldCron, fieldInterval}
+// scheduleKinds are the fields of which a job has exactly one, and scheduleFields all
+// that make a schedule.
+var (
+	scheduleKinds  = []string{fieldCron, fieldInterval, fieldRunAt}
+	scheduleFields = append(scheduleKinds[:len(scheduleKinds):len(scheduleKinds)], fieldTimezone, fieldStartAt, fieldEndAt)
+)
 
 // text is a field of any type of string.
 func text[T ~string](of func(*job.Spec) *T) jobField {
@@ -130,29 +146,44 @@ func (d *specDecoder) wholeNumber(name string, v any) (int64, bool) {
 	return min(max(n, -beyond), beyond), true
 }
 
-// setCron refuses "": it would stand for no expression.
-func setCron(d *specDecoder, name string, v any) {
-	s, ok := v.(string)
-	switch {
-	case !ok:
-		d.add(name, "must be a string, not %s", kind(v))
-	case s == "":
-		d.add(name, "must not be empty")
-	default:
-		d.spec.Schedule.Cron = s
-	}
+// given is a text that stands for nothing if it is empty, which null says.
+func given(f jobField) jobField {
+	return f.refusing("must not be empty; null stands for none", func(v any) bool { return v == "" })
 }
 
-// setInterval refuses 0: it would stand for no interval.
-func setInterval(d *specDecoder, name string, v any) {
-	n, ok := d.wholeNumber(name, v)
-	switch {
-	case !ok:
-	case n == 0:
-		d.add(name, "must be at least 1")
-	default:
-		d.spec.Schedule.Interval = time.Duration(n) * time.Second
-	}
+// positive is a number that stands for nothing if it is zero, which null says.
+func positive(f jobField) jobField {
+	return f.refusing("must be at least 1; null stands for none", func(v any) bool {
+		number, ok := v.(json.Number)
+		return ok && strings.Trim(number.String(), "-0") == ""
+	})
+}
+
+// refusing is the field, but for some values.
+func (f jobField) refusing(rule string, refuses func(any) bool) jobField {
+	return jobField{clear: f.clear, set: func(d *specDecoder, name string, v any) {
+		if refuses(v) {
+			d.add(name, "%s", rule)
+			return
+		}
+		f.set(d, name, v)
+	}}
+}
+
+func instantField(of func(*job.Spec) *time.Time) jobField {
+	return field(of, func(d *specDecoder, name string, v any) {
+		s, ok := v.(string)
+		if !ok {
+			d.add(name, "must be a string, not %s", kind(v))
+			return
+		}
+		t, rule := parseInstant(s)
+		if rule != "" {
+			d.add(name, "%s", rule)
+			return
+		}
+		*of(d.spec) = t
+	})
 }
 
 func setBody(d *specDecoder, name string, v any) {
@@ -185,55 +216,5 @@ func setStatuses(d *specDecoder, name string, v any) {
 	d.spec.SuccessStatuses = statuses
 	if len(statuses) < len(list) && len(statuses) == 0 {
 		d.spec.SuccessStatuses = job.DefaultSpec().SuccessStatuses // told already
-	}
-}
-
-// maxHeaderMembers bounds the work on one object of headers: as many as a job may
-// have, to be set, and as many to be removed.
-const maxHeaderMembers = 128
-
-// setHeaders merges the object into the headers: null removes one, and the value
-// that a read shows keeps it. Names are compared as HTTP does, without case.
-func setHeaders(d *specDecoder, name string, v any) {
-	given, ok := v.(object)
-	if !ok {
-		d.add(name, "must be an object, not %s", kind(v))
-		return
-	}
-	if len(given) > maxHeaderMembers {
-		d.add(name, "must have at most %d members in one request, has %d", maxHeaderMembers, len(given))
-		return
-	}
-	seen := map[string]bool{}
-	for _, m := range given {
-		at, key := join(name, m.name), strings.ToLower(m.name)
-		if seen[key] {
-			d.add(at, "is given twice; case does not matter in header names")
-			continue
-		}
-		seen[key] = true
-		d.setHeader(at, m)
-	}
-}
-
-func (d *specDecoder) setHeader(at string, m member) {
-	headers := d.spec.Target.Headers
-	i := slices.IndexFunc(headers, func(h job.Header) bool { return strings.EqualFold(h.Name, m.name) })
-	value, isText := m.value.(string)
-	switch {
-	case m.value == nil && i >= 0:
-		d.spec.Target.Headers = slices.Delete(headers, i, i+1)
-	case m.value == nil:
-	case !isText:
-		d.add(at, "must be a string, not %s", kind(m.value))
-	case value == api.Hidden && d.creating:
-		d.add(at, "%s stands for a stored value, and a new job has none", api.Hidden)
-	case value == api.Hidden && i < 0:
-		d.add(at, "%s keeps a stored value, and there is none", api.Hidden)
-	case value == api.Hidden:
-	case i >= 0:
-		headers[i] = job.Header{Name: m.name, Value: value}
-	default:
-		d.spec.Target.Headers = append(headers, job.Header{Name: m.name, Value: value})
 	}
 }

@@ -13,14 +13,53 @@ var (
 	errNoSuchExecution = job.Errorf(job.CodeNotFound, "there is no such execution")
 )
 
+func (s *Server) jobRoutes() []route {
+	return []route{
+		newRoute("/jobs", map[string]endpoint{
+			http.MethodPost: {serve: s.createJob, write: true, role: job.RoleEditor},
+			http.MethodGet:  {serve: s.listJobs},
+		}),
+		newRoute("/jobs/bulk", map[string]endpoint{
+			http.MethodPost: {serve: s.createJobs, write: true, role: job.RoleEditor, bodyLimit: maxBulkBytes},
+		}),
+		newRoute("/jobs/apply", map[string]endpoint{
+			http.MethodPost: {serve: s.applyJobs, write: true, role: job.RoleEditor, bodyLimit: maxBulkBytes},
+		}),
+		newRoute("/jobs/import", map[string]endpoint{
+			http.MethodPost: {serve: s.importJobs, write: true, role: job.RoleEditor, bodyLimit: maxBulkBytes},
+		}),
+		newRoute("/jobs/export", map[string]endpoint{
+			http.MethodGet: {serve: s.exportJobs, stream: true},
+		}),
+		newRoute("/jobs/by-external-id/{id}", map[string]endpoint{
+			http.MethodGet: {serve: s.getNamedJob},
+			http.MethodPut: {serve: s.putNamedJob, write: true, role: job.RoleEditor},
+		}),
+		newRoute("/jobs/{id}", map[string]endpoint{
+			http.MethodGet:    {serve: s.getJob},
+			http.MethodPut:    {serve: s.putJob, write: true, role: job.RoleEditor},
+			http.MethodPatch:  {serve: s.patchJob, write: true, role: job.RoleEditor},
+			http.MethodDelete: {serve: s.deleteJob, write: true, role: job.RoleEditor},
+		}),
+	}
+}
+
 // createJob is POST /jobs.
 func (s *Server) createJob(ctx context.Context, c *call) (*response, error) {
-	spec := job.DefaultSpec()
-	if err := s.decodeNew(c, &spec); err != nil {
+	by, err := c.creator()
+	if err != nil {
+		return nil, err
+	}
+	patch, err := c.decodeJob(true)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := s.newSpec(patch)
+	if err != nil {
 		return nil, err
 	}
 	return writeOnce(c, createdJob, func(once *job.Idempotent[job.Job]) (job.Job, []byte, error) {
-		return s.config.Jobs.Create(ctx, c.key, spec, once)
+		return s.config.Jobs.Create(ctx, by, spec, once)
 	})
 }
 
@@ -32,13 +71,11 @@ func createdJob(j job.Job) (*response, error) {
 	return res.with(headerLocation, basePath+"/jobs/"+j.ID.String()), nil
 }
 
-// decodeNew makes the default spec what the body says.
-func (s *Server) decodeNew(c *call, spec *job.Spec) error {
-	patch, err := c.decodeJob(true)
-	if err != nil {
-		return err
-	}
-	return asError(patch.apply(spec, s.config.CheckSchedule))
+// newSpec is what the patch makes of the default spec.
+func (s *Server) newSpec(patch *jobPatch) (job.Spec, error) {
+	spec := job.DefaultSpec()
+	err := asError(patch.apply(&spec, s.config.Schedules.Check))
+	return spec, err
 }
 
 // decodeJob reads the body of a request that takes no parameters.
@@ -65,26 +102,6 @@ func asError(fields []job.FieldError) error {
 	return nil
 }
 
-// listJobs is GET /jobs.
-func (s *Server) listJobs(ctx context.Context, c *call) (*response, error) {
-	q := parseQuery(c.query, []string{paramLimit, paramCursor, paramConsistency})
-	var after job.ID
-	limit := q.limit()
-	q.cursor(func(text string) (ok bool) {
-		after, ok = parseJobCursor(text)
-		return ok
-	})
-	if err := s.read(ctx, q); err != nil {
-		return nil, err
-	}
-	jobs, err := s.config.Jobs.List(ctx, c.namespace(), after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	jobs, next := page(jobs, limit, func(j job.Job) string { return jobCursor(j.ID) })
-	return success(http.StatusOK, api.JobList{Jobs: encodeJobs(jobs), NextCursor: next})
-}
-
 // getJob is GET /jobs/{id}.
 func (s *Server) getJob(ctx context.Context, c *call) (*response, error) {
 	id, err := c.jobID()
@@ -101,8 +118,17 @@ func (s *Server) getJob(ctx context.Context, c *call) (*response, error) {
 	return jobAnswer(http.StatusOK, j)
 }
 
-// patchJob is PATCH /jobs/{id}.
+// putJob is PUT /jobs/{id}: what the body leaves out becomes the default.
+func (s *Server) putJob(ctx context.Context, c *call) (*response, error) {
+	return s.changeJob(ctx, c, true)
+}
+
+// patchJob is PATCH /jobs/{id}: what the body leaves out stays.
 func (s *Server) patchJob(ctx context.Context, c *call) (*response, error) {
+	return s.changeJob(ctx, c, false)
+}
+
+func (s *Server) changeJob(ctx context.Context, c *call, whole bool) (*response, error) {
 	id, err := c.jobID()
 	if err != nil {
 		return nil, err
@@ -111,20 +137,26 @@ func (s *Server) patchJob(ctx context.Context, c *call) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
+	patch.whole = whole
 	versions, err := parseIfMatch(c.headerLines(headerIfMatch))
 	if err != nil {
 		return nil, err
 	}
-	edit := func(spec *job.Spec) error { return asError(patch.apply(spec, s.config.CheckSchedule)) }
-	var j job.Job
-	err = withVersions(versions, func(version uint64) (err error) {
-		j, err = s.config.Jobs.Update(ctx, c.namespace(), id, version, edit)
-		return err
-	})
+	j, err := s.updateJob(ctx, c.namespace(), id, versions, patch)
 	if err != nil {
 		return nil, err
 	}
 	return jobAnswer(http.StatusOK, j)
+}
+
+// updateJob applies the patch to the job, if it has one of the versions.
+func (s *Server) updateJob(ctx context.Context, namespace string, id job.ID, versions []uint64, patch *jobPatch) (j job.Job, err error) {
+	edit := func(spec *job.Spec) error { return asError(patch.apply(spec, s.config.Schedules.Check)) }
+	err = withVersions(versions, func(version uint64) (err error) {
+		j, err = s.config.Jobs.Update(ctx, namespace, id, version, edit)
+		return err
+	})
+	return j, err
 }
 
 // deleteJob is DELETE /jobs/{id}.
@@ -149,10 +181,11 @@ func (s *Server) deleteJob(ctx context.Context, c *call) (*response, error) {
 	return success(http.StatusOK, api.Deleted{JobID: id.String(), Deleted: true})
 }
 
-// jobID reads the job that the path names.
+// jobID reads the job that the path names. Zero is none: in a query it would stand for
+// any.
 func (c *call) jobID() (job.ID, error) {
 	id, ok := job.ParseID(c.param)
-	if !ok {
+	if !ok || id == 0 {
 		return 0, errNoSuchJob
 	}
 	return id, nil

@@ -11,16 +11,6 @@ import (
 // fieldNodeID names a node in a body.
 const fieldNodeID = "nodeId"
 
-var errNotAdmin = job.Errorf(job.CodeForbidden, "this needs an API key with the role %s", job.RoleAdmin)
-
-// checkRole refuses a caller whose key may not use the endpoint.
-func (c *call) checkRole(e endpoint) error {
-	if e.admin && c.key.Role != job.RoleAdmin {
-		return errNotAdmin
-	}
-	return nil
-}
-
 // transferLeadership is POST /cluster/transfer-leadership. It writes nothing to the
 // log, so an Idempotency-Key is ignored: a repetition that names the node changes
 // nothing more.

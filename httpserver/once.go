@@ -70,7 +70,11 @@ func (c *call) onceHash(key string) [32]byte {
 // fingerprint tells a repetition from another request: all that a client's intent
 // can be in.
 func (r *request) fingerprint() [32]byte {
-	return digest([]byte(r.method), []byte(r.path), []byte(r.query), r.body)
+	parts := [][]byte{[]byte(r.method), []byte(r.path), []byte(r.query), r.body}
+	if namespace := r.header(headerNamespace); namespace != "" {
+		parts = append(parts, []byte(namespace))
+	}
+	return digest(parts...)
 }
 
 // digest hashes the parts, each after its length, so that none runs into the next.

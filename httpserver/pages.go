@@ -3,6 +3,7 @@ package httpserver
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/cronraft/cronraft/internal/job"
@@ -18,22 +19,22 @@ const (
 
 // servePage answers a request outside basePath.
 func (s *Server) servePage(ctx context.Context, r *request) (*response, string) {
-	route := routeUnmatched
-	switch r.path {
-	case pathHealth, pathReady, pathMetrics, pathDashboard:
-		route = r.path
-	default:
-		return problem(errNoSuchPath, r.id), route
+	route := r.path
+	doc, isDoc := s.docs[route]
+	if !isDoc && !slices.Contains([]string{pathHealth, pathReady, pathMetrics, pathDashboard}, route) {
+		return problem(errNoSuchPath, r.id), routeUnmatched
 	}
 	if r.method != http.MethodGet && r.method != http.MethodHead {
 		allow := strings.Join([]string{http.MethodGet, http.MethodHead}, ", ")
 		e := job.Errorf(job.CodeMethodNotAllowed, "the method must be one of %s", allow)
 		return problem(e, r.id).with(headerAllow, allow), route
 	}
-	switch route {
-	case pathReady:
+	switch {
+	case isDoc:
+		return showDoc(doc), route
+	case route == pathReady:
 		return s.ready(ctx), route
-	case pathDashboard:
+	case route == pathDashboard:
 		return s.dashboard(), route
 	}
 	return plain(http.StatusOK, "ok"), route
@@ -56,8 +57,12 @@ func reason(err error) string {
 }
 
 func (s *Server) dashboard() *response {
-	r := &response{status: http.StatusOK, contentType: contentHTML, body: s.page.HTML}
-	return r.with("Content-Security-Policy", s.page.Policy).
+	return underPolicy(&response{status: http.StatusOK, contentType: contentHTML, body: s.page.HTML}, s.page.Policy)
+}
+
+// underPolicy adds what a browser is to make of a page.
+func underPolicy(r *response, policy string) *response {
+	return r.with("Content-Security-Policy", policy).
 		with("X-Frame-Options", "DENY").
 		with("Referrer-Policy", "no-referrer").
 		with("Cross-Origin-Opener-Policy", "same-origin")

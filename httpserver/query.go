@@ -6,18 +6,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// The query parameters.
+// The query parameters that several lists have.
 const (
 	paramLimit       = "limit"
 	paramCursor      = "cursor"
 	paramConsistency = "consistency"
+	paramFrom        = "from"
+	paramTo          = "to"
+	// paramTag may be given several times.
+	paramTag = "tag"
 
 	defaultLimit = 50
 	maxLimit     = 500
+	maxTagParams = 10
 
 	consistencyStale        = "stale"
 	consistencyLinearizable = "linearizable"
@@ -26,7 +32,11 @@ const (
 // query are a request's parameters and what is wrong with them.
 type query struct {
 	values map[string]string
-	errs   []job.FieldError
+	// tags are the values of paramTag.
+	tags []string
+	errs []job.FieldError
+	// list is a hash of what is listed; see [call.listQuery].
+	list []byte
 }
 
 // parseQuery reads the parameters that are allowed and notes every other one.
@@ -52,6 +62,10 @@ func (q *query) take(pair string, allowed []string) {
 		q.add(clip(key), "is not properly escaped")
 	case !slices.Contains(allowed, name):
 		q.add(clip(name), "is not a parameter here")
+	case name == paramTag && len(q.tags) == maxTagParams:
+		q.add(name, "must not be given more than %d times", maxTagParams)
+	case name == paramTag:
+		q.tags = append(q.tags, text)
 	case twice:
 		q.add(name, "is given twice")
 	default:
@@ -64,15 +78,18 @@ func (q *query) add(field, format string, args ...any) {
 }
 
 // limit is how many records a page is to have.
-func (q *query) limit() int {
-	text, given := q.values[paramLimit]
+func (q *query) limit() int { return q.number(paramLimit, defaultLimit, 1, maxLimit) }
+
+// number is a parameter that is a whole number.
+func (q *query) number(name string, missing, least, most int) int {
+	text, given := q.values[name]
 	if !given {
-		return defaultLimit
+		return missing
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxLimit {
-		q.add(paramLimit, "must be a whole number from 1 to %d", maxLimit)
-		return defaultLimit
+	if err != nil || n < least || n > most {
+		q.add(name, "must be a whole number from %d to %d", least, most)
+		return missing
 	}
 	return n
 }
@@ -86,11 +103,59 @@ func (q *query) stale() bool {
 	return text == consistencyStale
 }
 
-// cursor hands the cursor, if there is one, to parse.
-func (q *query) cursor(parse func(string) bool) {
-	if text, given := q.values[paramCursor]; given && !parse(text) {
-		q.add(paramCursor, "is not a cursor of this list; begin again without one")
+// oneOf is a parameter that must be one of some words; empty if it is not given.
+func oneOf[T ~string](q *query, name string, words ...T) T {
+	text, given := q.values[name]
+	if !given || slices.Contains(words, T(text)) {
+		return T(text)
 	}
+	q.add(name, "must be one of %s", enumerate(words))
+	return ""
+}
+
+func enumerate[T ~string](words []T) string {
+	list := make([]string, 0, len(words))
+	for _, w := range words {
+		list = append(list, string(w))
+	}
+	return strings.Join(list, ", ")
+}
+
+// text is a parameter that is not empty if it is given, and at most so many characters
+// long.
+func (q *query) text(name string, most int) string {
+	text, given := q.values[name]
+	switch {
+	case given && text == "":
+		q.add(name, "must not be empty; leave it out instead")
+	case given:
+		q.errs = append(q.errs, checkText(name, text, most)...)
+	}
+	return text
+}
+
+// instant is a parameter that is a time; zero if it is not given. A plus sign that
+// was not escaped has become a blank, which is no part of a time otherwise.
+func (q *query) instant(name string) time.Time {
+	text, given := q.values[name]
+	if !given {
+		return time.Time{}
+	}
+	t, rule := parseInstant(strings.Replace(text, " ", "+", 1))
+	if rule != "" {
+		q.add(name, "%s", rule)
+	}
+	return t
+}
+
+// period are the parameters from and to, of which the first counts and the second
+// does not; zero if they are not given.
+func (q *query) period() (from, to time.Time) {
+	from, to = q.instant(paramFrom), q.instant(paramTo)
+	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
+		q.add(paramTo, "must be later than from")
+	}
+	return from, to
 }
 
 // err is all that is wrong; nil if nothing is.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -16,6 +17,7 @@ import (
 // The headers of the API.
 const (
 	headerAPIKey       = "X-API-KEY"
+	headerNamespace    = "X-Cron-Namespace"
 	headerNode         = "X-Cron-Node"
 	headerAppliedIndex = "X-Cron-Applied-Index"
 	headerRequestID    = "X-Request-Id"
@@ -49,6 +51,8 @@ type request struct {
 	query   string
 	headers []header
 	body    []byte
+	// remote is the network that it came from; empty if it was forwarded.
+	remote string
 	// forwarded marks a request that another node has sent on to this one.
 	forwarded bool
 }
@@ -106,24 +110,31 @@ const (
 // checkMedia refuses a body that does not say it is JSON; one that says nothing
 // is taken for it.
 func (r *request) checkMedia() error {
-	if len(r.body) > maxBodyBytes {
-		return errBodyTooLarge
+	allowed := []string{mediaJSON}
+	if r.method == http.MethodPatch {
+		allowed = append(allowed, mediaMergePatch)
 	}
+	_, err := r.mediaType(allowed...)
+	return err
+}
+
+// mediaType is which of the allowed ones the body says it is. The first one is what
+// a body is taken for that says nothing, and what the error advises.
+func (r *request) mediaType(allowed ...string) (string, error) {
 	if e := r.header(headerEncoding); e != "" && !strings.EqualFold(e, "identity") {
-		return job.Errorf(job.CodeUnsupportedMedia, "send the body without Content-Encoding, not with %q", clip(e))
+		return "", job.Errorf(job.CodeUnsupportedMedia, "send the body without Content-Encoding, not with %q", clip(e))
 	}
 	given := r.header(headerContentType)
 	if len(r.body) == 0 || given == "" {
-		return nil
+		return allowed[0], nil
 	}
 	media, params, _ := strings.Cut(given, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
-	isPatch := media == mediaMergePatch && r.method == http.MethodPatch
-	if media != mediaJSON && !isPatch || !isUTF8Charset(params) {
-		return job.Errorf(job.CodeUnsupportedMedia,
-			"send the header Content-Type: application/json (curl: -H 'Content-Type: application/json'), not %q", clip(given))
+	if !slices.Contains(allowed, media) || !isUTF8Charset(params) {
+		return "", job.Errorf(job.CodeUnsupportedMedia,
+			"send the header Content-Type: %s (curl: -H 'Content-Type: %[1]s'), not %q", allowed[0], clip(given))
 	}
-	return nil
+	return media, nil
 }
 
 // isUTF8Charset accepts no parameter, or charset=utf-8.

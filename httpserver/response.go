@@ -20,6 +20,8 @@ type response struct {
 	contentType string
 	body        []byte
 	headers     []header
+	// stream, if it is not nil, comes instead of body.
+	stream stream
 }
 
 const (
@@ -86,14 +88,7 @@ func problem(e *job.Error, requestID string) *response {
 // problemWithStatus is problem for the few failures below HTTP's semantics, which
 // no code of the API stands for.
 func problemWithStatus(status int, e *job.Error, requestID string) *response {
-	p := api.Problem{
-		Type: problemType(e.Code), Title: outcomeOf(e.Code).title, Status: status,
-		Detail: e.Msg + outcomeOf(e.Code).advice, Code: string(e.Code), RequestID: requestID,
-	}
-	for _, f := range e.Fields {
-		p.Errors = append(p.Errors, api.FieldError{Field: f.Field, Message: f.Msg})
-	}
-	body, err := encodeJSON(p)
+	body, err := encodeJSON(encodeProblem(status, e, requestID))
 	if err != nil { // strings and an int: cannot happen
 		return plain(http.StatusInternalServerError, internalDetail)
 	}
@@ -102,6 +97,17 @@ func problemWithStatus(status int, e *job.Error, requestID string) *response {
 		r.with(headerRetryAfter, seconds)
 	}
 	return r
+}
+
+func encodeProblem(status int, e *job.Error, requestID string) api.Problem {
+	p := api.Problem{
+		Type: problemType(e.Code), Title: outcomeOf(e.Code).title, Status: status,
+		Detail: e.Msg + outcomeOf(e.Code).advice, Code: string(e.Code), RequestID: requestID,
+	}
+	for _, f := range e.Fields {
+		p.Errors = append(p.Errors, api.FieldError{Field: f.Field, Message: f.Msg})
+	}
+	return p
 }
 
 const internalDetail = "internal error"

@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -21,22 +22,22 @@ type call struct {
 	param string
 }
 
-// namespace is what the caller may see: empty, all of it, for the root key.
-func (c *call) namespace() string {
-	if c.key.Root {
-		return ""
-	}
-	return c.key.Namespace
-}
-
 // endpoint is one method of one route.
 type endpoint struct {
 	serve func(ctx context.Context, c *call) (*response, error)
 	// write marks what only the leader can do: it is forwarded if this node is not.
 	write bool
-	// admin marks what needs the role ADMIN.
-	admin bool
+	// role is what the caller has to have; empty is READER.
+	role job.Role
+	// stream marks what may answer piece by piece, without a time limit (see
+	// [stream]). It is a read, and never forwarded.
+	stream bool
+	// bodyLimit is how many bytes a body may have; zero is maxBodyBytes.
+	bodyLimit int
 }
+
+// maxBody is how many bytes a body may have.
+func (e endpoint) maxBody() int { return cmp.Or(e.bodyLimit, maxBodyBytes) }
 
 // route is a path pattern with at most one open part, and its methods.
 type route struct {
@@ -50,41 +51,11 @@ const openPart = "{id}"
 
 // routes is the API. The first pattern that matches wins: literal ones come first.
 func (s *Server) routes() []route {
-	return []route{
-		newRoute("/jobs", map[string]endpoint{
-			http.MethodPost: {serve: s.createJob, write: true},
-			http.MethodGet:  {serve: s.listJobs},
-		}),
-		newRoute("/jobs/{id}", map[string]endpoint{
-			http.MethodGet:    {serve: s.getJob},
-			http.MethodPatch:  {serve: s.patchJob, write: true},
-			http.MethodDelete: {serve: s.deleteJob, write: true},
-		}),
-		newRoute("/jobs/{id}/run", map[string]endpoint{
-			http.MethodPost: {serve: s.runJob, write: true},
-		}),
-		newRoute("/jobs/{id}/executions", map[string]endpoint{
-			http.MethodGet: {serve: s.listExecutions},
-		}),
-		newRoute("/executions/{id}", map[string]endpoint{
-			http.MethodGet: {serve: s.getExecution},
-		}),
-		newRoute("/executions/{id}/cancel", map[string]endpoint{
-			http.MethodPost: {serve: s.cancelExecution, write: true},
-		}),
-		newRoute("/cluster", map[string]endpoint{
-			http.MethodGet: {serve: s.getCluster},
-		}),
-		newRoute("/cluster/state-hash", map[string]endpoint{
-			http.MethodGet: {serve: s.getStateHash},
-		}),
-		newRoute("/cluster/transfer-leadership", map[string]endpoint{
-			http.MethodPost: {serve: s.transferLeadership, write: true, admin: true},
-		}),
-		newRoute("/cluster/nodes/{id}", map[string]endpoint{
-			http.MethodDelete: {serve: s.removeNode, write: true, admin: true},
-		}),
-	}
+	return slices.Concat(
+		s.jobRoutes(), s.scheduleRoutes(), s.executionRoutes(),
+		s.webhookRoutes(), s.eventRoutes(),
+		s.keyRoutes(), s.limitRoutes(), s.clusterRoutes(),
+	)
 }
 
 func newRoute(pattern string, methods map[string]endpoint) route {

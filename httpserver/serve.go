@@ -14,12 +14,11 @@ import (
 )
 
 var (
-	errNoSuchPath   = job.Errorf(job.CodeNotFound, "there is nothing at this path; the API is below %s", basePath)
-	errNoKey        = job.Errorf(job.CodeUnauthorized, "send your API key in the header %s", headerAPIKey)
-	errUnknownKey   = job.Errorf(job.CodeUnauthorized, "the API key in the header %s is not known", headerAPIKey)
-	errBodyTooLarge = job.Errorf(job.CodePayloadTooLarge, "the body must have at most %d bytes", maxBodyBytes)
-	errLateRead     = job.Errorf(job.CodeNoLeader, "no leader confirmed the read in time; try again, or read with ?consistency=stale")
-	errInternal     = job.Errorf(job.CodeInternal, internalDetail)
+	errNoSuchPath = job.Errorf(job.CodeNotFound, "there is nothing at this path; the API is below %s", basePath)
+	errNoKey      = job.Errorf(job.CodeUnauthorized, "send your API key in the header %s", headerAPIKey)
+	errUnknownKey = job.Errorf(job.CodeUnauthorized, "the API key in the header %s is not known", headerAPIKey)
+	errLateRead   = job.Errorf(job.CodeNoLeader, "no leader confirmed the read in time; try again, or read with ?consistency=stale")
+	errInternal   = job.Errorf(job.CodeInternal, internalDetail)
 )
 
 // answer handles a request whole: it never panics and always answers. The route is
@@ -66,10 +65,24 @@ func (r *request) belowBase() ([]string, bool) {
 
 // serveAPI answers a request below basePath.
 func (s *Server) serveAPI(ctx context.Context, r *request, path []string) (*response, string) {
-	key, err := s.authenticate(ctx, r)
+	admitted, err := s.admit(ctx, r)
 	if err != nil {
-		return s.failure(err, r, routeUnmatched), routeUnmatched
+		return s.tellQuota(s.failure(err, r, routeUnmatched), admitted.quota), routeUnmatched
 	}
+	res, route := s.serveCaller(ctx, r, admitted.key, path)
+	return s.tellQuota(res, admitted.quota), route
+}
+
+// tellQuota adds where the caller's key stands.
+func (s *Server) tellQuota(res *response, quota *grant) *response {
+	if quota != nil {
+		s.rates.tell(res, *quota)
+	}
+	return res
+}
+
+// serveCaller answers a request whose key is known.
+func (s *Server) serveCaller(ctx context.Context, r *request, key job.APIKey, path []string) (*response, string) {
 	match, param := find(s.api, path)
 	if match == nil {
 		return problem(errNoSuchPath, r.id), routeUnmatched
@@ -90,7 +103,13 @@ func (s *Server) serveEndpoint(ctx context.Context, e endpoint, c *call, route s
 	if err := c.checkRole(e); err != nil {
 		return s.failure(err, c.request, route)
 	}
+	if len(c.body) > e.maxBody() {
+		return s.failure(errBodyTooLarge(e.maxBody()), c.request, route)
+	}
 	res, err := e.serve(ctx, c)
+	if err == nil && res.stream != nil {
+		res, err = s.admitStream(c, res)
+	}
 	if err != nil {
 		return s.onError(ctx, e, err, c.request, route)
 	}
@@ -104,7 +123,7 @@ func (s *Server) onError(ctx context.Context, e endpoint, err error, r *request,
 	switch late := isContextError(err); {
 	case e.write && errors.Is(err, job.ErrNotLeader) && !r.forwarded:
 		return s.forward(ctx, r, route)
-	case errors.Is(err, errNoReadPoint) && !r.forwarded && ctx.Err() == nil:
+	case errors.Is(err, errNoReadPoint) && !e.stream && !r.forwarded && ctx.Err() == nil:
 		return s.forwardRead(ctx, r, route, err)
 	case e.write && late:
 		err = job.ErrOutcomeUnknown
@@ -125,25 +144,16 @@ func (s *Server) failure(err error, r *request, route string) *response {
 		s.logger.Error("internal error", "request", r.id, "route", route, slog.Any("err", err))
 		e = errInternal
 	}
-	return problem(e, r.id)
+	res := problem(e, r.id)
+	var soon *tooSoon
+	if errors.As(err, &soon) {
+		res.with(headerRetryAfter, wholeSeconds(soon.wait))
+	}
+	return res
 }
 
-func (s *Server) authenticate(ctx context.Context, r *request) (job.APIKey, error) {
-	key := r.header(headerAPIKey)
-	switch {
-	case key == "":
-		return job.APIKey{}, errNoKey
-	case len(key) > maxKeyBytes:
-		return job.APIKey{}, errUnknownKey
-	}
-	found, err := s.config.Keys.Authenticate(ctx, key)
-	switch {
-	case job.CodeOf(err) == job.CodeUnauthorized:
-		return job.APIKey{}, errUnknownKey
-	case isContextError(err):
-		return job.APIKey{}, job.ErrNotLeader
-	}
-	return found, err
+func errBodyTooLarge(most int) *job.Error {
+	return job.Errorf(job.CodePayloadTooLarge, "the body must have at most %d bytes", most)
 }
 
 // errNoReadPoint marks the error of a read that this node cannot confirm, and

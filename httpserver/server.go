@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -14,6 +15,8 @@ import (
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 
 	"github.com/cronraft/cronraft/httpserver/dashboard"
+	"github.com/cronraft/cronraft/httpserver/docsui"
+	"github.com/cronraft/cronraft/internal/group"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -28,6 +31,9 @@ const (
 	// readLimit is more than a body may have: one that is only a little too large is
 	// read, so that its client gets to see the answer instead of a reset.
 	readLimit = 4 * maxBodyBytes
+	// bulkReadLimit and bulkReadTimeout are for the endpoints with a limit of their own.
+	bulkReadLimit   = maxBulkBytes + maxBodyBytes
+	bulkReadTimeout = 30 * time.Second
 )
 
 // Server serves the public API, the dashboard and the metrics of one node.
@@ -37,8 +43,15 @@ type Server struct {
 	api     []route
 	metrics fasthttp.RequestHandler
 	page    dashboard.Page
+	docs    map[string]docsui.File
 	http    *fasthttp.Server
 	open    listeners
+
+	// rates limits each key; nil if there is no limit.
+	rates   *limiter
+	guesses *guesses
+	slots   slots
+	streams *group.Group
 
 	// ctx is the parent of every request's; Shutdown ends it when its patience does.
 	ctx   context.Context
@@ -57,11 +70,19 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		logger:  c.Logger.With("component", "httpserver", "node", c.NodeID),
 		metrics: fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(c.Gatherer, promhttp.HandlerOpts{})),
 		page:    dashboard.Load(),
+		docs:    loadDocs(),
 	}
+	if c.Limits.Rate > 0 {
+		s.rates = newLimiter(c.Limits.Rate, c.Limits.Burst)
+	}
+	s.guesses = newGuesses()
+	s.slots = slots{most: c.Limits.Streams, mostOfAll: c.Limits.NodeStreams, open: map[string]int{}}
 	s.ctx, s.abort = context.WithCancel(context.WithoutCancel(ctx))
+	s.streams = group.New(s.ctx)
 	s.api = s.routes()
 	s.http = &fasthttp.Server{
 		Handler:                      s.handle,
+		HeaderReceived:               s.expect,
 		ErrorHandler:                 s.handleBroken,
 		Logger:                       debugLogger{s.logger},
 		Concurrency:                  c.MaxConnections,
@@ -94,12 +115,28 @@ func (s *Server) Serve(ln net.Listener) error {
 	return fmt.Errorf("serve HTTP on %s: %w", ln.Addr(), errors.Join(err, ln.Close()))
 }
 
-// Shutdown takes no more connections and waits for the requests under way; when
-// ctx ends before them it cancels theirs and returns ctx's error.
+// Shutdown takes no more connections, ends the streams and waits for the requests
+// under way; when ctx ends before them it cancels theirs and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
-	defer s.abort()
+	s.streams.Cancel()
 	err := s.open.close()
-	return errors.Join(err, s.http.ShutdownWithContext(ctx))
+	err = errors.Join(err, s.http.ShutdownWithContext(ctx))
+	s.abort()
+	return errors.Join(err, s.streams.Stop())
+}
+
+// expect gives the endpoints that take large bodies the room and the time for them.
+func (s *Server) expect(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+	below, isAPI := (&request{path: path}).belowBase()
+	if !isAPI {
+		return fasthttp.RequestConfig{}
+	}
+	match, _ := find(s.api, below)
+	if match == nil || match.methods[string(h.Method())].bodyLimit <= maxBodyBytes {
+		return fasthttp.RequestConfig{}
+	}
+	return fasthttp.RequestConfig{ReadTimeout: bulkReadTimeout, MaxRequestBodySize: bulkReadLimit}
 }
 
 // handle is fasthttp's way in.
@@ -111,8 +148,12 @@ func (s *Server) handle(fc *fasthttp.RequestCtx) {
 		return
 	}
 	r := copyRequest(&fc.Request)
+	r.remote = remoteOf(fc.RemoteAddr())
 	res, route := s.answer(s.ctx, r)
 	res.writeTo(&fc.Response)
+	if res.stream != nil {
+		s.startStream(fc, r, res)
+	}
 	s.config.Metrics.count(route, res.status)
 }
 
@@ -125,6 +166,8 @@ func (s *Server) handleBroken(fc *fasthttp.RequestCtx, err error) {
 	s.config.Metrics.count(routeUnmatched, res.status)
 }
 
+var errFarTooLarge = job.Errorf(job.CodePayloadTooLarge, "no body may have more than %d bytes, and most have to be smaller: see %s/limits", maxBulkBytes, basePath)
+
 // brokenProblem is for failures of HTTP itself; 431 and 408 have no code of their
 // own in the API.
 func brokenProblem(err error, id string) *response {
@@ -132,12 +175,12 @@ func brokenProblem(err error, id string) *response {
 	var network net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return problem(errBodyTooLarge, id)
+		return problem(errFarTooLarge, id)
 	case errors.As(err, &tooLong):
 		e := job.Errorf(job.CodePayloadTooLarge, "the request line and headers must have at most %d bytes", maxHeaderBytes)
 		return problemWithStatus(http.StatusRequestHeaderFieldsTooLarge, e, id)
 	case errors.As(err, &network) && network.Timeout():
-		e := job.Errorf(job.CodeValidation, "the request did not arrive within %v", readTimeout)
+		e := job.Errorf(job.CodeValidation, "the request did not arrive in time")
 		return problemWithStatus(http.StatusRequestTimeout, e, id)
 	}
 	return problem(job.Errorf(job.CodeValidation, "the request is not valid HTTP/1.1"), id)

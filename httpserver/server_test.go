@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
 
 	"github.com/cronraft/cronraft/internal/job"
@@ -165,7 +166,8 @@ func TestOutcomes_Complete(t *testing.T) {
 	want := map[job.Code]int{
 		job.CodeValidation: 400, job.CodeMalformedJSON: 400, job.CodeUnauthorized: 401, job.CodeForbidden: 403, job.CodeNotFound: 404,
 		job.CodeMethodNotAllowed: 405, job.CodeConflict: 409, job.CodeOverlap: 409, job.CodePreconditionFailed: 412,
-		job.CodePayloadTooLarge: 413, job.CodeUnsupportedMedia: 415, job.CodeIdempotencyMismatch: 422, job.CodeInternal: 500,
+		job.CodeInUse: 409, job.CodePayloadTooLarge: 413, job.CodeUnsupportedMedia: 415, job.CodeIdempotencyMismatch: 422,
+		job.CodeRateLimited: 429, job.CodeInternal: 500,
 		job.CodeNoLeader: 503, job.CodeOutcomeUnknown: 503, job.CodeDiskFull: 503,
 	}
 	for code, status := range want {
@@ -195,16 +197,49 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// Only the endpoints that take large bodies read them.
+func TestServer_ReadsLargeBodiesWhereTheyBelong(t *testing.T) {
+	t.Parallel()
+	s := startLeader(t)
+	for target, want := range map[string]int{
+		"POST /api/cron-service/jobs/bulk":            bulkReadLimit,
+		"POST /api/cron-service/jobs/bulk?x=/":        bulkReadLimit,
+		"GET /api/cron-service/jobs/bulk":             0,
+		"POST /api/cron-service/jobs":                 0,
+		"POST /api/cron-service/nothing/here":         0,
+		"POST /api/cron-service/jobs/%zz":             0,
+		"POST /jobs/bulk":                             0,
+		"POST http://x/api/cron-service/jobs/bulk#/a": 0,
+	} {
+		var h fasthttp.RequestHeader
+		method, uri, _ := strings.Cut(target, " ")
+		h.SetMethod(method)
+		h.SetRequestURI(uri)
+		got := s.expect(&h)
+		if got.MaxRequestBodySize != want || (got.ReadTimeout > readTimeout) != (want > 0) {
+			t.Errorf("%s: got %+v, want %d", target, got, want)
+		}
+	}
+	length := fmt.Sprint(readLimit + 1)
+	got := s.raw("POST /api/cron-service/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + "\r\n\r\n")
+	if !strings.Contains(got, " 413 ") || !strings.Contains(got, "/limits") {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestConfig_Validate(t *testing.T) {
 	t.Parallel()
 	whole := (&backend{store: newStore()}).config("n1")
 	whole.Gatherer = prometheus.NewRegistry()
 	for name, edit := range map[string]func(*Config){
-		"NodeID":   func(c *Config) { c.NodeID = "" },
-		"Jobs":     func(c *Config) { c.Jobs = nil },
-		"Cluster":  func(c *Config) { c.Cluster = nil },
-		"Gatherer": func(c *Config) { c.Gatherer = nil },
-		"limits":   func(c *Config) { c.RequestTimeout = -1 },
+		"NodeID":    func(c *Config) { c.NodeID = "" },
+		"Jobs":      func(c *Config) { c.Jobs = nil },
+		"Schedules": func(c *Config) { c.Schedules = nil },
+		"Events":    func(c *Config) { c.Events = nil },
+		"Cluster":   func(c *Config) { c.Cluster = nil },
+		"Gatherer":  func(c *Config) { c.Gatherer = nil },
+		"limits":    func(c *Config) { c.RequestTimeout = -1 },
+		"the rate":  func(c *Config) { c.Limits.Rate = -1 },
 	} {
 		c := whole
 		edit(&c)
@@ -223,7 +258,7 @@ func TestShutdown_WaitsForRequests(t *testing.T) {
 	b := &backend{store: newStore(), get: func(ctx context.Context) (job.Job, error) {
 		close(entered)
 		<-release
-		return job.Job{ID: 1, Version: 1}, ctx.Err()
+		return job.Job{ID: 1, Namespace: job.DefaultNamespace, Version: 1, Spec: job.DefaultSpec()}, ctx.Err()
 	}}
 	s := start(t, "n1", b)
 	answered := make(chan answer, 1)

@@ -15,6 +15,9 @@ import (
 const (
 	// maxDepth bounds the nesting of a document.
 	maxDepth = 32
+	// maxValues bounds the values of a document, which take more memory than its bytes
+	// if they are small.
+	maxValues = 1 << 18
 	// maxFieldErrors bounds what one problem lists.
 	maxFieldErrors = 100
 	// maxShown bounds how much of a client's own text a message repeats.
@@ -47,6 +50,19 @@ func (o object) get(name string) (any, bool) {
 // encoding/json forgives (invalid UTF-8, lone surrogates, duplicate names at any
 // depth) is CodeMalformedJSON here.
 func parseObject(doc []byte) (object, error) {
+	v, err := parseDocument(doc)
+	if err != nil {
+		return nil, err
+	}
+	o, ok := v.(object)
+	if !ok {
+		return nil, malformed("the body must be a JSON object, it is %s", kind(v))
+	}
+	return o, nil
+}
+
+// parseDocument is parseObject for a document that may be any value.
+func parseDocument(doc []byte) (any, error) {
 	if err := checkSyntax(doc); err != nil {
 		return nil, err
 	}
@@ -56,16 +72,12 @@ func parseObject(doc []byte) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, ok := v.(object)
-	if !ok {
-		return nil, malformed("the body must be a JSON object, it is %s", kind(v))
-	}
 	if len(p.twice) > 0 {
 		err := malformed("an object must not have two members of one name")
 		err.Fields = p.twice
 		return nil, err
 	}
-	return o, nil
+	return v, nil
 }
 
 // parseOptional is parseObject for a body that may be left out.
@@ -144,6 +156,7 @@ func escapedUnit(doc []byte) (uint64, bool) {
 // parser turns the tokens of a valid document into values.
 type parser struct {
 	dec   *json.Decoder
+	count int              // of the values so far
 	twice []job.FieldError // members whose name came before
 }
 
@@ -151,6 +164,9 @@ type parser struct {
 func (p *parser) value(path string, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, malformed("the body is nested deeper than %d levels", maxDepth)
+	}
+	if p.count++; p.count > maxValues {
+		return nil, malformed("the body has more than %d values", maxValues)
 	}
 	token, err := p.dec.Token()
 	if err != nil {

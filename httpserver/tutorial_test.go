@@ -27,14 +27,15 @@ func TestTutorial_Create(t *testing.T) {
 	a := s.do("POST", "/jobs", tutorialJob)
 	got := a.want(201)
 	want := map[string]any{
-		"jobId": "job_8e4f2a1b00000001", "name": "Refresh Cache", "description": nil,
-		"cronExpression": "*/5 * * * *", "intervalSeconds": nil, "timezone": "UTC", "state": "ACTIVE", "pauseReason": nil,
+		"jobId": "job_8e4f2a1b00000001", "name": "Refresh Cache", "description": nil, "tags": map[string]any{}, "externalId": nil,
+		"cronExpression": "*/5 * * * *", "intervalSeconds": nil, "runAt": nil, "timezone": "UTC", "startAt": nil, "endAt": nil, "maxRuns": nil, "jitterSeconds": 0.0, "state": "ACTIVE", "pauseReason": nil,
 		"targetUrl": "https://api.mycompany.com/internal/cache/refresh", "httpMethod": "POST",
 		"headers": map[string]any{"Authorization": "***"}, "body": `{"scope": "products"}`,
 		"timeoutSeconds": 30.0, "successStatuses": []any{"2XX"}, "followRedirects": false, "signPayloads": false,
 		"captureResponse": "ON_FAILURE", "retries": 0.0, "retryDelaySeconds": 10.0, "retryBackoff": "FIXED",
 		"retryMaxDelaySeconds": 3600.0, "overlapPolicy": "SKIP",
 		"misfirePolicy": "FIRE_ONCE", "catchupWindowSeconds": 21600.0, "deliveryGuarantee": "AT_LEAST_ONCE",
+		"pauseAfterConsecutiveFailures": 0.0, "namespace": "default",
 		"version": 1.0, "createdAt": "2026-03-26T16:12:30Z", "updatedAt": "2026-03-26T16:12:30Z",
 		"nextRunAt": "2026-03-26T16:15:00Z", "lastRunAt": nil, "lastResult": nil, "consecutiveFailures": 0.0, "runningCount": 0.0,
 		"counts": map[string]any{"success": 0.0, "failed": 0.0, "skipped": 0.0, "missed": 0.0, "cancelled": 0.0},

@@ -3,8 +3,10 @@ package node
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cronraft/cronraft/fsm"
+	"github.com/cronraft/cronraft/internal/event"
 	"github.com/cronraft/cronraft/internal/job"
 	"github.com/cronraft/cronraft/internal/secret"
 )
@@ -14,6 +16,8 @@ import (
 type assignments struct {
 	store  *fsm.Store
 	secret *secret.Cluster
+	// now is the wall clock.
+	now func() time.Time
 }
 
 // Job is the job as it stands; [job.ErrNotFound] if it was deleted.
@@ -32,8 +36,8 @@ func (a assignments) Assignment(o job.Open) (job.Assignment, error) {
 	if err != nil {
 		return job.Assignment{}, err
 	}
-	target := j.Target
-	if target.Headers, err = openHeaders(a.secret, j); err != nil {
+	target, err := a.target(j, o.Execution)
+	if err != nil {
 		return job.Assignment{}, err
 	}
 	keys, err := a.signingKeys(j)
@@ -48,22 +52,54 @@ func (a assignments) Assignment(o job.Open) (job.Assignment, error) {
 	}, nil
 }
 
+// target is what the execution requests. A webhook's body is the event.
+func (a assignments) target(j job.Job, id job.ExecutionID) (job.Target, error) {
+	t := j.Target
+	var err error
+	if t.Headers, err = openHeaders(a.secret, j); err != nil || j.Hook == nil {
+		return t, err
+	}
+	x, err := a.store.Execution(id)
+	if err == nil && x.Event == nil {
+		err = errors.New("its record has no event")
+	}
+	if err != nil {
+		// Not [job.ErrNotFound], which would be taken for a webhook that was deleted.
+		return t, fmt.Errorf("read the event of delivery %v: %v", id, err)
+	}
+	text, err := event.Encode(*x.Event)
+	body := string(text)
+	t.Body = &body
+	return t, err
+}
+
+// signingKeys are those of the API key that made the job, newest first. A key that
+// has expired still signs: its jobs go on. One that was revoked by force signs no
+// more, and then nothing does.
 func (a assignments) signingKeys(j job.Job) ([]string, error) {
 	if !j.SignPayloads {
 		return nil, nil
 	}
 	key, err := a.store.Key(j.KeyID)
 	if errors.Is(err, job.ErrNotFound) {
-		return nil, fmt.Errorf("job %v is to be signed with key %s, which is gone", j.ID, j.KeyID)
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	plain, err := a.secret.Open(key.Sealed, keyScope(key.ID))
-	if err != nil {
-		return nil, fmt.Errorf("open API key %s: %w", key.ID, err)
+	secrets := []job.Secret{key.Secret}
+	if a.now().Before(key.PreviousUntil) {
+		secrets = append(secrets, key.Previous)
 	}
-	return []string{string(plain)}, nil
+	var keys []string
+	for _, s := range secrets {
+		plain, err := a.secret.Open(s.Sealed, keyScope(key.ID))
+		if err != nil {
+			return nil, fmt.Errorf("open API key %s: %w", key.ID, err)
+		}
+		keys = append(keys, string(plain))
+	}
+	return keys, nil
 }
 
 // openHeaders are the job's headers in plain text.

@@ -51,7 +51,7 @@ func (n *Node) newTerm(number uint64, m *scheduler.Metrics) (*scheduler.Term, fu
 	t := scheduler.NewTerm(scheduler.Config{
 		Term: number, NodeID: n.cfg.ID,
 		Log: n.consensus.log.during(number), Agenda: n.store, Feed: feed,
-		Jobs: assignments{store: n.store, secret: n.cfg.Secret}, Peers: peers{n},
+		Jobs: assignments{store: n.store, secret: n.cfg.Secret, now: n.now}, Peers: peers{n},
 		HistoryPerJob: n.cfg.History.PerJob, HistoryMaxAge: n.cfg.History.MaxAge,
 		NodeLostAfter: n.cfg.Timing.NodeLost,
 		Now:           n.now, Reached: n.reached,

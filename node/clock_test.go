@@ -41,7 +41,7 @@ func TestUpdate_WhileTheClockIsBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	fired := func() []job.Execution {
-		list, err := n.Executions().List(ctx, "", j.ID, job.ExecutionID{}, 1)
+		list, err := newest(ctx, n, j.ID, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,7 @@
 // and the peer port, and glues the parts that must not know each other.
 //
 //	          httpserver (through cmd)          peers
-//	               |  Jobs Executions Keys        |  transport.Handler
+//	               |  Jobs Executions Keys ...    |  transport.Handler
 //	               v                              v
 //	+--------------------------- Node ---------------------------+
 //	|  submit ----> raft ----> fsm.Store <---- reads, read index  |
@@ -18,6 +18,19 @@
 // follows; whenever raft makes it leader, it commits that it takes office, builds
 // a term object, and throws that away, with all it started, when leadership ends. Nothing
 // survives a term.
+//
+// # Writes
+//
+// Only a node whose term is in office writes; others refuse with [job.ErrNotLeader]
+// before they look at anything. What a write decides from what the node knows (a
+// version, a slot, a key) is compared again when its entry is applied, and decided
+// anew if something came between. A write that is repeated with an idempotency key
+// gets the first answer: the entry is looked up by whoever applies it, and, if a rule
+// says no now that did not then, before it is submitted.
+//
+// Jobs and webhooks are the same to the log. What becomes of a definition (its state,
+// its next slot, when that is due) is decided in one place, when it is made and when it
+// is changed.
 //
 // # Goroutines
 //

@@ -3,7 +3,7 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
+	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -14,18 +14,38 @@ type Executions struct{ n *Node }
 // Executions is the service for executions.
 func (n *Node) Executions() Executions { return Executions{n} }
 
-// List is a page of a job's history, newest first, going on before the given
-// one.
-func (s Executions) List(ctx context.Context, namespace string, id job.ID, before job.ExecutionID, limit int) ([]job.Execution, error) {
-	if _, err := s.n.Jobs().Get(ctx, namespace, id); err != nil {
-		return nil, err
+// List is a page of executions, newest first: of a job or a webhook if the query
+// names one, which is CodeNotFound if there is none.
+func (s Executions) List(_ context.Context, q job.ExecutionQuery) (job.ExecutionPage, error) {
+	if q.Job != 0 {
+		if _, err := s.owner(q.Namespace, q.Job); err != nil {
+			return job.ExecutionPage{}, err
+		}
 	}
-	return s.n.store.Executions(id, before, limit)
+	return s.n.store.ExecutionList(q)
+}
+
+// owner is the job or webhook of an execution, if it is of the namespace.
+func (s Executions) owner(namespace string, id job.ID) (job.Job, error) {
+	j, err := s.n.store.Job(id)
+	if errors.Is(err, job.ErrNotFound) || err == nil && namespace != "" && j.Namespace != namespace {
+		return job.Job{}, job.Errorf(job.CodeNotFound, "there is no job %v", id)
+	}
+	return j, err
+}
+
+// Slots are the records of the slots of a job that are from the first time on and
+// before the second, oldest first.
+func (s Executions) Slots(ctx context.Context, namespace string, id job.ID, from, to time.Time, limit int) (job.SlotRecords, error) {
+	if _, err := s.n.Jobs().Get(ctx, namespace, id); err != nil {
+		return job.SlotRecords{}, err
+	}
+	return s.n.store.Slots(id, from, to, limit)
 }
 
 // Get is one execution, if its job is of the namespace.
-func (s Executions) Get(ctx context.Context, namespace string, id job.ExecutionID) (job.Execution, error) {
-	if _, err := s.n.Jobs().Get(ctx, namespace, id.Job); err != nil {
+func (s Executions) Get(_ context.Context, namespace string, id job.ExecutionID) (job.Execution, error) {
+	if _, err := s.owner(namespace, id.Job); err != nil {
 		return job.Execution{}, noExecution(id, err)
 	}
 	x, err := s.n.store.Execution(id)
@@ -46,6 +66,9 @@ func noExecution(id job.ExecutionID, err error) error {
 func (s Executions) Run(ctx context.Context, namespace string, id job.ID, overlap job.OverlapPolicy, once *job.Idempotent[job.Execution]) (x job.Execution, again []byte, err error) {
 	if !s.n.Leads() {
 		return job.Execution{}, nil, job.ErrNotLeader
+	}
+	if j, err := s.n.store.Job(id); err == nil && j.Hook != nil { // it has no other kind of run
+		return job.Execution{}, nil, job.Errorf(job.CodeNotFound, "there is no job %v", id)
 	}
 	now := s.n.instant()
 	execution := job.ManualExecution(id, now, uint16(randomBits(16)))
@@ -96,17 +119,4 @@ func (s Executions) commit(ctx context.Context, id job.ExecutionID, d job.Decisi
 	}
 	x, err := s.n.store.Execution(id)
 	return x, nil, err
-}
-
-// onceOf is what goes into the log of a caller's wish that a write takes effect
-// once; made is the value that the write makes.
-func onceOf[T any](once *job.Idempotent[T], made T) (*job.Once, error) {
-	if once == nil {
-		return nil, nil
-	}
-	answer, err := once.Answer(made)
-	if err != nil {
-		return nil, fmt.Errorf("prepare the answer: %w", err)
-	}
-	return &job.Once{Key: once.Key, Request: once.Request, Answer: answer}, nil
 }

@@ -170,7 +170,7 @@ func (n *Node) foundCluster(ctx context.Context) error {
 		ClusterID: randomHex(16),
 		RootKey: job.APIKey{
 			ID: keyID, Namespace: job.DefaultNamespace, Name: "root", Role: job.RoleAdmin, Root: true,
-			Hash: hashKey(key), Sealed: sealed, CreatedAt: n.instant(),
+			Secret: job.Secret{Hash: hashKey(key), Sealed: sealed}, CreatedAt: n.instant(),
 		},
 	})
 	if err != nil {
@@ -185,8 +185,6 @@ func (n *Node) foundCluster(ctx context.Context) error {
 	}
 	return nil
 }
-
-func newKeyID() string { return "key_" + randomHex(8) }
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)

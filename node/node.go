@@ -23,7 +23,8 @@ import (
 const logVersion = fsm.Version
 
 // Node is a running member. The services for the public API hang on it as
-// [Node.Jobs], [Node.Executions] and [Node.Keys].
+// [Node.Jobs], [Node.Executions], [Node.Keys], [Node.Webhooks], [Node.Events] and
+// [Node.Statistics].
 type Node struct {
 	cfg         Config
 	logger      *slog.Logger

@@ -191,6 +191,12 @@ func startAt(ctx context.Context, t *testing.T, gossip string, cfg node.Config) 
 	return startWith(ctx, t, cfg)
 }
 
+// newest are at most limit executions of a job.
+func newest(ctx context.Context, n *node.Node, id job.ID, limit int) ([]job.Execution, error) {
+	page, err := n.Executions().List(ctx, job.ExecutionQuery{Job: id, Limit: limit})
+	return page.Executions, err
+}
+
 // roleOf is the role of a member as n sees it; empty if it is none.
 func roleOf(ctx context.Context, t *testing.T, n *node.Node, id string) string {
 	t.Helper()

@@ -39,11 +39,11 @@ func TestOnce(t *testing.T) {
 		}
 		return err == nil
 	})
-	jobs, err := n.Jobs().List(ctx, "", 0, 10)
-	if err != nil || len(jobs) != 1 {
-		t.Fatalf("%d jobs: %v", len(jobs), err)
+	page, err := n.Jobs().List(ctx, job.JobQuery{Limit: 10})
+	if err != nil || len(page.Jobs) != 1 {
+		t.Fatalf("%d jobs: %v", len(page.Jobs), err)
 	}
-	made := jobs[0]
+	made := page.Jobs[0]
 	jobID := func(j job.Job) string { return j.ID.String() }
 	executionID := func(x job.Execution) string { return x.ID.String() + string(x.Result) }
 	x, _, err := n.Executions().Run(ctx, "", made.ID, "", once(2, 1, executionID))
@@ -67,10 +67,10 @@ func TestOnce(t *testing.T) {
 	if err != nil || !bytes.Equal(again, []byte(x.ID.String()+"RUNNING")) {
 		t.Errorf("the run again: %q, %v", again, err)
 	}
-	if jobs, err := n.Jobs().List(ctx, "", 0, 10); err != nil || len(jobs) != 1 {
-		t.Errorf("%d jobs: %v", len(jobs), err)
+	if page, err := n.Jobs().List(ctx, job.JobQuery{Limit: 10}); err != nil || len(page.Jobs) != 1 {
+		t.Errorf("%d jobs: %v", len(page.Jobs), err)
 	}
-	if list, err := n.Executions().List(ctx, "", made.ID, job.ExecutionID{}, 10); err != nil || len(list) != 1 {
+	if list, err := newest(ctx, n, made.ID, 10); err != nil || len(list) != 1 {
 		t.Errorf("%d executions: %v", len(list), err)
 	}
 }

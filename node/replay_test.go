@@ -48,7 +48,7 @@ func TestUpdate_OfAJobThatCatchesUp(t *testing.T) {
 	})
 	ahead.Store(int64(5 * time.Hour))
 	poll(ctx, t, "the replay", func() bool {
-		list, err := n.Executions().List(ctx, "", made.ID, job.ExecutionID{}, 500)
+		list, err := newest(ctx, n, made.ID, 500)
 		if err != nil {
 			t.Fatal(err)
 		}

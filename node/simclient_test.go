@@ -305,7 +305,7 @@ func (k *simClient) cancelOpen(j *simJob) {
 	if len(lives) == 0 {
 		return
 	}
-	recent, err := pick(k.chance, lives).Executions().List(k.c.t.Context(), "", j.id, job.ExecutionID{}, 5)
+	recent, err := newest(k.c.t.Context(), pick(k.chance, lives).Node, j.id, 5)
 	if err != nil {
 		return
 	}

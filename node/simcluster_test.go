@@ -44,6 +44,7 @@ type simCluster struct {
 	secret     *secret.Cluster
 	compaction node.Compaction
 	target     *simTarget
+	extras     *simExtras
 	history    *simHistory
 
 	// mu guards the fields below.
@@ -62,7 +63,8 @@ func newSimCluster(t *testing.T) *simCluster {
 		secret: testSecret(t, "s"), history: newSimHistory(),
 		compaction: node.Compaction{Entries: 2000, Trailing: 500, Interval: 10 * time.Minute},
 	}
-	c.target = newSimTarget(t, links, c.nameAt)
+	c.target = newSimTarget(t, links, "target:80", c.nameAt)
+	c.extras = &simExtras{c: c, target: newSimTarget(t, links, "extras:80", c.nameAt)}
 	return c
 }
 
@@ -244,6 +246,7 @@ func (c *simCluster) close() {
 		}
 	}
 	c.target.close()
+	c.extras.target.close()
 	time.Sleep(time.Minute) // memberlist's goroutines end when their time-outs do
 }
 

@@ -96,16 +96,13 @@ func (c *simCluster) gather() {
 			h.Nodes = append(h.Nodes, n.id)
 		}
 	}
-	for after := job.ID(0); ; {
-		jobs, err := l.Jobs().List(c.t.Context(), "", after, 100)
+	for after := new(job.JobPosition); after != nil; {
+		page, err := l.Jobs().List(c.t.Context(), job.JobQuery{Namespace: job.DefaultNamespace, After: *after, Limit: 100})
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if len(jobs) == 0 {
-			break
-		}
-		after = jobs[len(jobs)-1].ID
-		for _, j := range jobs {
+		after = page.Next
+		for _, j := range page.Jobs {
 			h.Jobs = append(h.Jobs, checker.Final{
 				ID: j.ID.String(), Name: j.Name, Version: j.Version, State: string(j.State), CreatedAt: j.CreatedAt,
 			})
@@ -119,20 +116,17 @@ func (c *simCluster) gather() {
 // records are all executions of a job.
 func (c *simCluster) records(l *simLife, id job.ID) (out []checker.Record) {
 	c.t.Helper()
-	var before job.ExecutionID
-	for {
-		page, err := l.Executions().List(c.t.Context(), "", id, before, 1000)
+	for before := new(job.ExecutionID); before != nil; {
+		page, err := l.Executions().List(c.t.Context(), job.ExecutionQuery{Job: id, Before: *before, Limit: 1000})
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if len(page) == 0 {
-			return out
-		}
-		before = page[len(page)-1].ID
-		for _, x := range page {
+		before = page.Next
+		for _, x := range page.Executions {
 			out = append(out, recordOf(x))
 		}
 	}
+	return out
 }
 
 func recordOf(x job.Execution) checker.Record {

@@ -44,12 +44,12 @@ func (r *simReader) read() {
 	if l.Barrier(ctx) != nil {
 		return
 	}
-	jobs, err := l.Jobs().List(ctx, "", 0, 1000)
-	if err != nil || len(jobs) == 0 {
+	page, err := l.Jobs().List(ctx, job.JobQuery{Namespace: job.DefaultNamespace, Limit: 1000})
+	if err != nil || len(page.Jobs) == 0 {
 		return
 	}
-	j := pick(r.chance, jobs)
-	recent, err := l.Executions().List(ctx, "", j.ID, job.ExecutionID{}, 10)
+	j := pick(r.chance, page.Jobs)
+	recent, err := newest(ctx, l.Node, j.ID, 10)
 	at := time.Now()
 	if err != nil || l.isDark() {
 		return

@@ -28,9 +28,9 @@ type simTarget struct {
 	last       time.Time
 }
 
-func newSimTarget(t *testing.T, links *simLinks, nodeAt func(host string) string) *simTarget {
+func newSimTarget(t *testing.T, links *simLinks, addr string, nodeAt func(host string) string) *simTarget {
 	t.Helper()
-	listener, err := links.streams.Listen("target:80")
+	listener, err := links.streams.Listen(addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,8 @@ func (c *simCluster) busy(run simRun, clients int, pause time.Duration) (quiet f
 	}
 	r := &simReader{c: c, chance: run.chance(100), pause: pause}
 	work.Go(func() { r.run(stop) })
+	c.extras.begin(run)
+	work.Go(func() { c.extras.run(stop, pause) })
 	return func() {
 		close(stop)
 		work.Wait()
@@ -82,8 +84,10 @@ func (c *simCluster) settle(run simRun) {
 		return
 	}
 	settled := time.Now()
+	c.extras.settled()
 	// The longest that anything takes: requests of five minutes, retries, and a
 	// catch-up of half an hour of slots, one after the other.
 	time.Sleep(time.Hour)
 	c.verdict(run, settled)
+	c.extras.check()
 }

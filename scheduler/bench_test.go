@@ -23,7 +23,7 @@ func benchmarkPlan(b *testing.B, schedule job.Schedule) {
 	slot := time.Now().Truncate(time.Minute).Add(time.Minute)
 	for id := range job.ID(jobs) {
 		w.addJobDueAt(id+1, schedule, slot)
-		due = append(due, job.DueSlot{Job: id + 1, Slot: slot})
+		due = append(due, job.DueSlot{Job: id + 1, Slot: slot, Due: slot})
 	}
 	cfg := w.config()
 	cfg.Log = discard{}

@@ -22,13 +22,14 @@ const (
 // sender of its node, or to the heap of those that wait for their next attempt.
 // It also keeps the roster in step with the membership.
 type dispatcher struct {
-	cfg     *Config
-	roster  *roster
-	planner *planner
-	losses  *losses
-	office  *office
-	alive   chan struct{}   // a node has become eligible
-	begun   chan []*waiting // a Begin is no longer under way
+	cfg       *Config
+	roster    *roster
+	planner   *planner
+	losses    *losses
+	office    *office
+	announcer *announcer
+	alive     chan struct{}   // a node has become eligible
+	begun     chan []*waiting // a Begin is no longer under way
 
 	// run alone uses the fields below.
 	holders map[job.ExecutionID]*node
@@ -39,9 +40,10 @@ type dispatcher struct {
 	drained bool
 }
 
-func newDispatcher(cfg *Config, p *planner, l *losses, o *office) *dispatcher {
+// newDispatcher takes from the term what it works with.
+func newDispatcher(t *Term) *dispatcher {
 	return &dispatcher{
-		cfg: cfg, roster: p.roster, planner: p, losses: l, office: o,
+		cfg: t.cfg, roster: t.roster, planner: t.planner, losses: t.losses, office: t.office, announcer: t.announcer,
 		alive:   make(chan struct{}, 1),
 		begun:   make(chan []*waiting, maxBegins),
 		holders: map[job.ExecutionID]*node{},
@@ -98,7 +100,7 @@ func (d *dispatcher) node(g *group.Group, id string) *node {
 func (d *dispatcher) sender(n *node) *sender {
 	logger := d.cfg.Logger.With("peer", n.id)
 	return &sender{
-		cfg: d.cfg, node: n, losses: d.losses, office: d.office, onAlive: d.nodeAlive, logger: logger,
+		cfg: d.cfg, node: n, losses: d.losses, office: d.office, announcer: d.announcer, onAlive: d.nodeAlive, logger: logger,
 		clock: clockWatch{cfg: d.cfg, peer: n.id, logger: logger},
 	}
 }
@@ -133,7 +135,7 @@ func (d *dispatcher) drain(g *group.Group) {
 			d.pending.add(o)
 		case job.PhaseClosed:
 			d.planner.held.release(o.Execution.Job)
-		case job.PhaseWaiting, job.PhaseBuffered:
+		case job.PhaseWaiting, job.PhaseBuffered, job.PhaseQueued:
 		}
 		if before != nil {
 			d.retire(before)

@@ -40,14 +40,15 @@
 //	PhaseAborting  the same, with an abort instead of an assignment
 //	PhasePending   in a heap by RetryAt; when due, a Begin gives it a node
 //	PhaseWaiting,  nothing: the log makes it pending
-//	PhaseBuffered
+//	PhaseBuffered,
+//	PhaseQueued
 //	PhaseClosed    forgotten; a late slot of its job that waited for it is planned
 //
 // # Goroutines
 //
 // All belong to one group that [Term.Run] waits for: planner, dispatcher, office,
-// losses, pruner, a few recorder workers, one sender for each node, and one for
-// each Plan or Begin under way. They share the nodes' states, the planner's holds
+// losses, announcer, pruner, a few recorder workers, one sender for each node, and
+// one for each Plan or Begin under way. They share the nodes' states, the planner's holds
 // and the office's last confirmation (each under its own mutex), and poke each
 // other through channels of size one.
 //
@@ -97,18 +98,39 @@
 // target was not called. What the feed told first is what earlier terms left; they
 // may have delivered it.
 //
+// # Slots and when they are due
+//
+// [Next] walks the slots of a schedule: those of a cron expression or an interval from
+// StartAt to EndAt, both included, or the one of RunAt. An interval is counted from
+// StartAt if there is one. A slot is due at [DueAt]: later by the job's share of its
+// jitter. The share follows from the job's ID, and is a part of the jitter or of the
+// time to the next slot, whichever is shorter. So the slots of a job stay in their
+// order, and each is due before the next one: at any time at most one slot of a job
+// has been and is not due.
+//
+// The agenda goes by when slots are due, and so does all that asks how late one is.
+// Slots name executions, gaps and the next run. Both travel in the entries: nothing is
+// computed when one is applied.
+//
 // # Misfires
 //
-// A slot that is planned within ten seconds is on time. What becomes of a later one
-// is the job's misfire policy: see [job.MisfirePolicy]. With FIRE_ALL each late slot
-// is planned by itself, and already two seconds make it a late one: it waits, as does
-// the next one on time, while an execution of its job is open that it would trip
-// over (where they may overlap, ten go at a time). The planner leaves such a job
+// A slot that is planned within ten seconds of being due is on time. What becomes of a
+// later one is the job's misfire policy: see [job.MisfirePolicy]. With FIRE_ALL each
+// late slot is planned by itself, and already two seconds make it a late one: it waits,
+// as does the next one on time, while an execution of its job is open that it would
+// trip over (where they may overlap, ten go at a time). The planner leaves such a job
 // alone until one of its executions ends, and looks again ten times a second.
 //
 // Schedules go by the wall clock ([Config].Now), looked at once a second at least.
 // Set back, it fires nothing twice, since a job's next slot only ever moves on; set
 // forward, it makes slots late.
+//
+// # Announcements
+//
+// A term begins with an event that tells who leads, and each member that is silent for
+// so long that its attempts are LOST is announced once, until it answers again. A term
+// knows nothing of earlier ones: it announces a node again that is still silent.
+// Nobody is told while some member is too old for events.
 //
 // # Failure handling
 //

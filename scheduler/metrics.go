@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cronraft/cronraft/internal/job"
@@ -54,7 +56,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(1, 2, 12),
 		}),
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: metricLateness, Help: "Time from a slot to the start of its first request.",
+			Name: metricLateness, Help: "Time from when an execution of a slot was due to the start of its first request.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 		}),
 		skew: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -104,8 +106,16 @@ func (m *Metrics) recorded(o *job.Outcome, open job.Open, result job.Result) {
 	m.attempts.WithLabelValues(label).Inc()
 	m.ended(result, open.Trigger)
 	if o.Attempt == 1 && open.Trigger == job.TriggerScheduled && !o.StartedAt.IsZero() {
-		m.lateness.Observe(max(0, o.StartedAt.Sub(open.ScheduledAt)).Seconds())
+		m.lateness.Observe(max(0, o.StartedAt.Sub(dueTime(open))).Seconds())
 	}
+}
+
+// dueTime is when an execution was due.
+func dueTime(open job.Open) time.Time {
+	if open.DueAt.IsZero() {
+		return open.ScheduledAt
+	}
+	return open.DueAt
 }
 
 // lostAttempts counts the attempts of an applied MarkLost.

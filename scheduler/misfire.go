@@ -18,64 +18,89 @@ const (
 	// maxReplays is how many catch-up executions of a job are open at a time that
 	// fires each missed slot, and lets its executions overlap.
 	maxReplays = 10
-
-	// maxWalk bounds the slots of one cron job that are stepped over in one
-	// decision: 5000 one-minute slots are three and a half days.
-	maxWalk = 5000
 )
 
 // slotPlan is what becomes of a due slot, before a node is chosen.
 type slotPlan struct {
 	next    time.Time // zero: the schedule has no further slot
+	nextDue time.Time
 	fire    time.Time // zero: nothing of the gap is executed
+	fireDue time.Time
 	trigger job.Trigger
 	missed  job.Gap
 	steps   int // slots that were stepped over one by one
 }
 
-// planSlot decides about a slot that is due, as the job's misfire policy says. A
-// gap too long to walk at once is recorded as far as it was walked, and the next
-// plan goes on from there.
-func planSlot(spec *job.Spec, slot, now time.Time) (slotPlan, error) {
-	late := now.Sub(slot)
-	window := max(spec.CatchupWindow, misfireGrace)
+// planSlot decides about the job's next slot, which is due, as its misfire policy
+// says. Slots are late from when they were due. A gap too long to walk at once is
+// recorded as far as it was walked, and the next plan goes on from there.
+func planSlot(j *job.Job, now time.Time) (slotPlan, error) {
+	t, slot, due := timetable{id: j.ID, spec: &j.Spec}, j.NextRunAt, nextDue(j)
+	p, err := t.decide(slot, due, now)
+	if err != nil {
+		return p, err
+	}
+	if !p.next.IsZero() {
+		if p.nextDue, err = t.dueAt(p.next); err != nil {
+			return p, err
+		}
+	}
 	switch {
-	case spec.Misfire == job.MisfireFireAll && late > window:
-		return giveUp(spec.Schedule, slot, now.Add(-window))
-	case spec.Misfire == job.MisfireFireAll && late > replayGrace:
-		return fire(spec.Schedule, slot, job.TriggerCatchup)
-	case late <= misfireGrace:
-		return fire(spec.Schedule, slot, job.TriggerScheduled)
-	case spec.Misfire == job.MisfireSkip:
-		return giveUp(spec.Schedule, slot, now.Add(-misfireGrace))
+	case p.fire.IsZero():
+	case p.fire.Equal(slot):
+		p.fireDue = due
 	default:
-		return fireLatest(spec.Schedule, slot, now, window)
+		p.fireDue, err = t.dueAt(p.fire)
+	}
+	return p, err
+}
+
+// decide is planSlot without the times at which slots are due.
+func (t timetable) decide(slot, due, now time.Time) (slotPlan, error) {
+	late := now.Sub(due)
+	window := max(t.spec.CatchupWindow, misfireGrace)
+	switch {
+	case t.spec.Misfire == job.MisfireFireAll && late > window:
+		return t.giveUp(slot, now.Add(-window))
+	case t.spec.Misfire == job.MisfireFireAll && late > replayGrace:
+		return t.fire(slot, job.TriggerCatchup)
+	case late <= misfireGrace:
+		return t.fire(slot, job.TriggerScheduled)
+	case t.spec.Misfire == job.MisfireSkip:
+		return t.giveUp(slot, now.Add(-misfireGrace))
+	default:
+		return t.fireLatest(slot, now, window)
 	}
 }
 
 // fire fires the slot as itself.
-func fire(s job.Schedule, slot time.Time, trigger job.Trigger) (slotPlan, error) {
-	next, _, err := Next(s, slot)
+func (t timetable) fire(slot time.Time, trigger job.Trigger) (slotPlan, error) {
+	next, _, err := t.next(slot)
 	return slotPlan{next: next, fire: slot, trigger: trigger}, err
 }
 
-// giveUp fires none of the slots before the given time. The slot is one of them.
-func giveUp(s job.Schedule, slot, before time.Time) (slotPlan, error) {
-	w, err := walk(s, slot, before.Add(-1))
+// giveUp fires none of the slots that were due before the given time. The slot is
+// one of them.
+func (t timetable) giveUp(slot, before time.Time) (slotPlan, error) {
+	w, err := t.walk(slot, before.Add(-1))
 	if err != nil {
 		return slotPlan{}, err
 	}
 	return w.gap(slot), nil
 }
 
-// fireLatest fires the latest slot that is due as catch-up, unless it is older
-// than the window. The other slots are a gap.
-func fireLatest(s job.Schedule, slot, now time.Time, window time.Duration) (slotPlan, error) {
-	w, err := walk(s, slot, now)
+// fireLatest fires the latest slot that is due as catch-up, unless it was due
+// before the window. The other slots are a gap.
+func (t timetable) fireLatest(slot, now time.Time, window time.Duration) (slotPlan, error) {
+	w, err := t.walk(slot, now)
 	if err != nil {
 		return slotPlan{}, err
 	}
-	if !w.arrived || now.Sub(w.latest) > window {
+	inWindow, err := t.isDueSince(w.latest, now.Add(-window))
+	if err != nil {
+		return slotPlan{}, err
+	}
+	if !w.arrived || !inWindow {
 		return w.gap(slot), nil
 	}
 	p := slotPlan{next: w.next, fire: w.latest, trigger: job.TriggerCatchup, steps: w.steps}
@@ -94,11 +119,15 @@ func isPaced(spec *job.Spec, p slotPlan) bool {
 // mustWait reports whether a slot of a paced job waits for the job's open
 // executions. Missed slots go one by one, or they would trip over the overlap
 // policy of their own job; so does one that is on time, over a missed one. Where
-// executions may overlap, a few go at a time.
+// executions may overlap, a few go at a time. What is queued for a backfill does not
+// run yet, and holds up nothing.
 func mustWait(overlap job.OverlapPolicy, trigger job.Trigger, open []job.Open) bool {
 	late := trigger == job.TriggerCatchup
-	catchups := 0
+	running, catchups := 0, 0
 	for _, o := range open {
+		if o.Phase != job.PhaseQueued {
+			running++
+		}
 		if o.Trigger == job.TriggerCatchup {
 			catchups++
 		}
@@ -107,18 +136,20 @@ func mustWait(overlap job.OverlapPolicy, trigger job.Trigger, open []job.Open) b
 	case overlap == job.OverlapAllow:
 		return late && catchups >= maxReplays
 	case late:
-		return len(open) > 0
+		return running > 0
 	default:
 		return catchups > 0
 	}
 }
 
-// Missed is the gap from a slot that is due to the last one that is not after
-// now: what an edit gives up that takes effect before they are planned.
+// Missed is the gap from a slot to the last one that is not after now: what an edit
+// gives up that takes effect before they are planned. Those that are not due yet,
+// for the job has jitter, are given up with the others.
 func Missed(s job.Schedule, slot, now time.Time) (job.Gap, error) {
+	t := timetable{spec: &job.Spec{Schedule: s}}
 	gap := job.Gap{From: slot}
 	for {
-		w, err := walk(s, slot, now)
+		w, err := t.walk(slot, now)
 		if err != nil {
 			return job.Gap{}, err
 		}
@@ -129,64 +160,4 @@ func Missed(s job.Schedule, slot, now time.Time) (job.Gap, error) {
 		}
 		slot = w.next
 	}
-}
-
-// walked is how far a walk over the slots of a schedule came.
-type walked struct {
-	latest  time.Time // the last slot that is not after the walk's end
-	before  time.Time // the one before latest; zero if latest is the first
-	next    time.Time // the first slot after latest; zero if there is none
-	passed  int       // how many slots precede latest
-	steps   int       // what the walk cost
-	arrived bool      // latest is final: next is after the walk's end, or there is none
-}
-
-// gap is the plan that fires nothing of what was walked, from the slot on.
-func (w walked) gap(slot time.Time) slotPlan {
-	return slotPlan{
-		next: w.next, trigger: job.TriggerCatchup, steps: w.steps,
-		missed: job.Gap{From: slot, To: w.latest, Count: w.passed + 1},
-	}
-}
-
-// walk goes from slot to the latest slot that is not after end.
-func walk(s job.Schedule, slot, end time.Time) (walked, error) {
-	if s.Cron == "" {
-		return leap(s, slot, end)
-	}
-	w := walked{latest: slot}
-	for {
-		next, ok, err := Next(s, w.latest)
-		if err != nil {
-			return walked{}, err
-		}
-		w.steps++
-		w.next = next
-		w.arrived = !ok || next.After(end)
-		if w.arrived || w.steps == maxWalk {
-			return w, nil
-		}
-		w.before, w.latest = w.latest, next
-		w.passed++
-	}
-}
-
-// leap is walk for intervals, by arithmetic.
-func leap(s job.Schedule, slot, end time.Time) (walked, error) {
-	second, err := nextMultiple(s.Interval, slot)
-	if err != nil {
-		return walked{}, err
-	}
-	w := walked{latest: slot, next: second, steps: 1, arrived: true}
-	if second.After(end) {
-		return w, nil
-	}
-	further := end.Sub(second) / s.Interval
-	w.latest = second.Add(further * s.Interval)
-	w.next = w.latest.Add(s.Interval)
-	w.passed = int(further) + 1
-	if w.before = w.latest.Add(-s.Interval); further == 0 {
-		w.before = slot
-	}
-	return w, nil
 }

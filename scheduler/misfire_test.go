@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -10,58 +9,6 @@ import (
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
-
-func TestNext(t *testing.T) {
-	t.Parallel()
-	f := func(s job.Schedule, after, want time.Time) {
-		t.Helper()
-		got, ok, err := Next(s, after)
-		if err != nil || !ok || !got.Equal(want) {
-			t.Errorf("Next(%+v, %v) = %v, %t, %v, want %v", s, after, got, ok, err, want)
-		}
-	}
-	f(everyMinute, noon, noon.Add(time.Minute))
-	f(everyMinute, noon.Add(59999*time.Millisecond), noon.Add(time.Minute))
-	f(everySecond, noon.Add(time.Microsecond), noon.Add(time.Second))
-	f(everyMinute, time.Unix(-90, 0), time.Unix(-60, 0))
-	f(cronMinute, noon, noon.Add(time.Minute))
-	f(job.Schedule{Cron: "0 9 * * *", Timezone: "Europe/Berlin"}, noon, noon.Add(20*time.Hour))
-}
-
-func TestNext_UnreadableSchedule(t *testing.T) {
-	t.Parallel()
-	for _, s := range []job.Schedule{
-		{},
-		{Interval: time.Millisecond},
-		{Cron: "nonsense", Timezone: "UTC"},
-		{Cron: "* * * * *", Timezone: "Mars/Olympus"},
-	} {
-		if _, ok, err := Next(s, noon); err == nil || ok {
-			t.Errorf("Next(%+v) = %t, %v, want an error", s, ok, err)
-		}
-	}
-}
-
-func TestCheckSchedule(t *testing.T) {
-	t.Parallel()
-	f := func(s job.Schedule, want ...string) {
-		t.Helper()
-		fields := CheckSchedule(s)
-		if len(fields) != len(want) {
-			t.Fatalf("CheckSchedule(%+v) = %v, want fields %v", s, fields, want)
-		}
-		for i, field := range fields {
-			if field.Field != want[i] || field.Msg == "" {
-				t.Errorf("CheckSchedule(%+v)[%d] = %+v, want a message for %s", s, i, field, want[i])
-			}
-		}
-	}
-	f(everyMinute)
-	f(cronMinute)
-	f(job.Schedule{Cron: "61 * * * *", Timezone: "UTC"}, "cronExpression")
-	f(job.Schedule{Cron: "* * * * * *", Timezone: "Nowhere"}, "cronExpression", "timezone")
-	f(job.Schedule{Interval: time.Minute, Timezone: "Nowhere"}, "timezone")
-}
 
 func TestPlanSlot(t *testing.T) {
 	t.Parallel()
@@ -135,7 +82,8 @@ func TestPlanSlot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := planSlot(&c.spec, noon, noon.Add(c.late))
+			c.want.nextDue, c.want.fireDue = c.want.next, c.want.fire
+			got, err := planSlot(&job.Job{Spec: c.spec, NextRunAt: noon}, noon.Add(c.late))
 			if err != nil || got != c.want {
 				t.Errorf("planSlot = %+v, %v\nwant %+v", got, err, c.want)
 			}
@@ -148,9 +96,9 @@ func TestPlanSlot_IntervalAndCronAgree(t *testing.T) {
 	for _, misfire := range []job.MisfirePolicy{job.MisfireFireOnce, job.MisfireFireAll, job.MisfireSkip} {
 		for late := time.Duration(0); late < 20*time.Minute; late += 7 * time.Second {
 			spec := job.Spec{Schedule: everyMinute, Misfire: misfire, CatchupWindow: 10 * time.Minute}
-			byInterval, err := planSlot(&spec, noon, noon.Add(late))
+			byInterval, err := planSlot(&job.Job{Spec: spec, NextRunAt: noon}, noon.Add(late))
 			spec.Schedule = cronMinute
-			byCron, err2 := planSlot(&spec, noon, noon.Add(late))
+			byCron, err2 := planSlot(&job.Job{Spec: spec, NextRunAt: noon}, noon.Add(late))
 			byInterval.steps, byCron.steps = 0, 0
 			if err != nil || err2 != nil || byInterval != byCron {
 				t.Fatalf("%s, %v late: interval %+v, %v; cron %+v, %v", misfire, late, byInterval, err, byCron, err2)
@@ -164,6 +112,8 @@ func TestMustWait(t *testing.T) {
 	scheduled := job.Open{Trigger: job.TriggerScheduled}
 	manual := job.Open{Trigger: job.TriggerManual, Phase: job.PhasePending}
 	catchup := job.Open{Trigger: job.TriggerCatchup}
+	queued := job.Open{Trigger: job.TriggerBackfill, Phase: job.PhaseQueued}
+	backfill := job.Open{Trigger: job.TriggerBackfill, Phase: job.PhaseRunning}
 	nine := slices.Repeat([]job.Open{catchup}, maxReplays-1)
 	f := func(overlap job.OverlapPolicy, trigger job.Trigger, want bool, open ...job.Open) {
 		t.Helper()
@@ -176,6 +126,9 @@ func TestMustWait(t *testing.T) {
 		f(overlap, job.TriggerCatchup, true, catchup)
 		f(overlap, job.TriggerCatchup, true, scheduled)
 		f(overlap, job.TriggerCatchup, true, manual)
+		f(overlap, job.TriggerCatchup, false, queued)
+		f(overlap, job.TriggerCatchup, true, queued, backfill)
+		f(overlap, job.TriggerScheduled, false, queued, backfill)
 		f(overlap, job.TriggerScheduled, true, scheduled, catchup)
 		f(overlap, job.TriggerScheduled, false, scheduled, manual)
 	}
@@ -201,13 +154,5 @@ func TestMissed(t *testing.T) {
 	}
 	if _, err := Missed(job.Schedule{Cron: "nonsense", Timezone: "UTC"}, noon, noon); err == nil {
 		t.Error("Missed of a schedule that cannot be read: no error")
-	}
-}
-
-func TestCheckSchedule_NamesTheFieldOnce(t *testing.T) {
-	t.Parallel()
-	fields := CheckSchedule(job.Schedule{Cron: "* * *", Timezone: "UTC"})
-	if len(fields) != 1 || fields[0].Field != "cronExpression" || strings.Contains(fields[0].Msg, "expression: ") {
-		t.Errorf("got %+v", fields)
 	}
 }

@@ -100,6 +100,13 @@ func (n *node) setMember(member bool) {
 	poke(n.wake)
 }
 
+// isMember reports whether attempts may be planned for the node.
+func (n *node) isMember() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.member
+}
+
 // isDone reports whether the term has nothing to do with the node any more.
 func (n *node) isDone() bool {
 	n.mu.Lock()

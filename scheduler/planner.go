@@ -126,7 +126,7 @@ func (p *planner) isBusy(id job.ID) bool {
 func (p *planner) wait(now time.Time) time.Duration {
 	wait := maxStep
 	if soon := p.cfg.Agenda.Due(now.Add(maxStep), 1, p.isBusy); len(soon) > 0 {
-		wait = soon[0].Slot.Sub(now)
+		wait = soon[0].Due.Sub(now)
 	}
 	if first := p.held.next(); !first.IsZero() {
 		wait = min(wait, time.Until(first))
@@ -228,8 +228,8 @@ func (p *planner) decide(f *flight, now time.Time, picker *picker) []job.Planned
 			break
 		}
 		slots = append(slots, job.PlannedSlot{
-			Job: due.Job, Version: version, Slot: due.Slot, Next: sp.next,
-			Node: node, Fire: sp.fire, Trigger: sp.trigger, Missed: sp.missed,
+			Job: due.Job, Version: version, Slot: due.Slot, Next: sp.next, NextDue: sp.nextDue,
+			Node: node, Fire: sp.fire, FireDue: sp.fireDue, Trigger: sp.trigger, Missed: sp.missed,
 		})
 	}
 	return slots
@@ -239,13 +239,13 @@ func (p *planner) decide(f *flight, now time.Time, picker *picker) []job.Planned
 // [job.ErrStale] if the job is due no more, [errReplaying] if the slot has to wait.
 func (p *planner) planJob(due job.DueSlot, now time.Time) (version uint64, sp slotPlan, err error) {
 	j, err := p.cfg.Jobs.Job(due.Job)
-	if errors.Is(err, job.ErrNotFound) || err == nil && !j.NextRunAt.Equal(due.Slot) {
+	if errors.Is(err, job.ErrNotFound) || err == nil && (!j.NextRunAt.Equal(due.Slot) || nextDue(&j).After(now)) {
 		return 0, slotPlan{}, job.ErrStale
 	}
 	if err != nil {
 		return 0, slotPlan{}, fmt.Errorf("read job: %w", err)
 	}
-	if sp, err = planSlot(&j.Spec, due.Slot, now); err != nil {
+	if sp, err = planSlot(&j, now); err != nil {
 		return 0, sp, err
 	}
 	if isPaced(&j.Spec, sp) && mustWait(j.Overlap, sp.trigger, p.cfg.Jobs.OpenOf(j.ID)) {

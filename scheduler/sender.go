@@ -24,17 +24,18 @@ const (
 // the node is lost. One call is under way at a time; what gathers meanwhile goes
 // with the next. While the term's office is not confirmed it says nothing.
 type sender struct {
-	cfg     *Config
-	node    *node
-	losses  *losses
-	office  *office
-	onAlive func() // the node has become eligible
-	logger  *slog.Logger
+	cfg       *Config
+	node      *node
+	losses    *losses
+	office    *office
+	announcer *announcer
+	onAlive   func() // the node has become eligible
+	logger    *slog.Logger
 
 	// run alone uses the fields below.
 	clock clockWatch
 	next  time.Time // when the node is to be called again if there is nothing to send
-	dead  bool      // the loss of the node was logged
+	dead  bool      // the loss of the node was logged and announced
 }
 
 // run works until the term ends or the node is removed.
@@ -81,6 +82,9 @@ func (s *sender) lose(now time.Time) {
 	switch {
 	case silent && !s.dead:
 		s.logger.Warn("node lost: it has not answered for too long", "attempts", len(lost))
+		if s.node.isMember() {
+			s.announcer.add(job.EventNodeLost, s.node.id)
+		}
 	case !silent && len(lost) > 0:
 		s.logger.Warn("node restarted: the attempts of its earlier life are lost", "attempts", len(lost))
 	}

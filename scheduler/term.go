@@ -146,6 +146,7 @@ type Term struct {
 	recorder   *recorder
 	losses     *losses
 	office     *office
+	announcer  *announcer
 }
 
 // NewTerm makes a term. It does nothing before [Term.Run].
@@ -155,11 +156,13 @@ func NewTerm(c Config) *Term {
 	l := newLosses(cfg)
 	p := newPlanner(cfg, r)
 	o := newOffice(cfg, r)
-	return &Term{
+	t := &Term{
 		cfg: cfg, roster: r, planner: p, losses: l, office: o,
-		recorder:   newRecorder(cfg),
-		dispatcher: newDispatcher(cfg, p, l, o),
+		recorder:  newRecorder(cfg),
+		announcer: newAnnouncer(cfg),
 	}
+	t.dispatcher = newDispatcher(t)
+	return t
 }
 
 // Run works until ctx is done, which is no error, or the term cannot go on: it
@@ -172,6 +175,7 @@ func (t *Term) Run(ctx context.Context) error {
 	g.Go(func(ctx context.Context) error { return t.planner.run(ctx, g) })
 	g.Go(t.office.run)
 	g.Go(t.losses.run)
+	g.Go(t.announcer.run)
 	g.Go((&pruner{cfg: t.cfg}).run)
 	for range recorderWorkers {
 		g.Go(t.recorder.run)

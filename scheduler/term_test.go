@@ -23,12 +23,20 @@ func TestTerm_EndsWhenTheLogSaysSo(t *testing.T) {
 		"losses":   func(w *world, _ *Term) { w.setOpen(running("n1", 99)) },
 		"recorder": func(_ *world, term *Term) { _ = term.Report(context.Background(), make([]job.Outcome, 1)) },
 		"pruner":   func(*world, *Term) {},
+		"announcer": func(_ *world, term *Term) {
+			term.announcer.add(job.EventNodeLost, "n2")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld("n1", "n2")
-				w.submit = func(context.Context, job.Decision) error { return job.ErrNotLeader }
+				w.submit = func(_ context.Context, d job.Decision) error {
+					if a, ok := d.(job.Announce); ok && a.Type == job.EventLeaderChanged {
+						return nil
+					}
+					return job.ErrNotLeader
+				}
 				cfg := w.config()
 				cfg.HistoryMaxAge = 24 * time.Hour
 				term := NewTerm(cfg)
@@ -94,7 +102,10 @@ func TestTerm_GoesOnWithWhatItFinds(t *testing.T) {
 		wait := running("n2", 1)
 		wait.Execution.Order += 3
 		wait.Phase = job.PhaseWaiting
-		for _, o := range []job.Open{run, abort, retry, wait} {
+		queued := running("n2", 1)
+		queued.Execution.Order += 4
+		queued.Trigger, queued.Phase = job.TriggerBackfill, job.PhaseQueued
+		for _, o := range []job.Open{run, abort, retry, wait, queued} {
 			w.setOpen(o)
 		}
 		w.start(t)

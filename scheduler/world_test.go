@@ -176,7 +176,7 @@ func (w *world) addJob(id job.ID, s job.Schedule) {
 func (w *world) addJobDueAt(id job.ID, s job.Schedule, next time.Time) {
 	spec := job.DefaultSpec()
 	spec.Schedule = s
-	w.putJob(job.Job{ID: id, Version: 1, Spec: spec, NextRunAt: next})
+	w.putJob(job.Job{ID: id, Version: 1, Spec: spec, NextRunAt: next, NextDueAt: next})
 }
 
 // edit changes the definition of a job.
@@ -399,7 +399,7 @@ func (w *world) applySlot(s job.PlannedSlot) job.Item {
 	if !ok || j.State != job.Active || !j.NextRunAt.Equal(s.Slot) {
 		return stale
 	}
-	j.NextRunAt = s.Next
+	j.NextRunAt, j.NextDueAt = s.Next, s.NextDue
 	w.jobs[s.Job] = j
 	if s.Missed.Count > 0 {
 		w.gaps = append(w.gaps, gap{job: s.Job, Gap: s.Missed})
@@ -414,7 +414,7 @@ func (w *world) applySlot(s job.PlannedSlot) job.Item {
 		w.results[id] = result
 	} else {
 		w.change(job.Open{
-			Execution: id, Trigger: s.Trigger, ScheduledAt: s.Fire,
+			Execution: id, Trigger: s.Trigger, ScheduledAt: s.Fire, DueAt: s.FireDue,
 			Phase: job.PhaseRunning, Attempt: 1, Node: s.Node,
 		})
 	}
@@ -502,11 +502,11 @@ func (w *world) Due(now time.Time, limit int, skip func(job.ID) bool) []job.DueS
 	defer w.mu.Unlock()
 	var due []job.DueSlot
 	for id, j := range w.jobs {
-		if !j.NextRunAt.IsZero() && !j.NextRunAt.After(now) && !skip(id) {
-			due = append(due, job.DueSlot{Job: id, Slot: j.NextRunAt})
+		if at := nextDue(&j); !at.IsZero() && !at.After(now) && !skip(id) {
+			due = append(due, job.DueSlot{Job: id, Slot: j.NextRunAt, Due: at})
 		}
 	}
-	slices.SortFunc(due, func(a, b job.DueSlot) int { return a.Slot.Compare(b.Slot) })
+	slices.SortFunc(due, func(a, b job.DueSlot) int { return a.Due.Compare(b.Due) })
 	return due[:min(limit, len(due))]
 }
 

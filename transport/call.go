@@ -27,7 +27,7 @@ var ErrNotDelivered = errors.New("not delivered")
 
 const (
 	// MaxRequest is the most bytes that a request of a peer call may have.
-	MaxRequest = 8 << 20
+	MaxRequest = 12 << 20
 	// MaxResponse is the most bytes that an answer may have.
 	MaxResponse = 32 << 20
 

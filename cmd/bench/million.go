@@ -283,29 +283,34 @@ func load(ctx context.Context, n *node.Node, count int) error {
 		return err
 	}
 	body := strings.Repeat("b", bodyBytes)
-	work := make(chan []job.Spec)
+	work := make(chan []job.JobChange)
 	ended := make(chan error, putsAtOnce)
 	for range putsAtOnce {
 		go func() {
 			var errs []error
-			for specs := range work {
-				_, err := n.Jobs().CreateMany(ctx, by, specs)
+			for changes := range work {
+				outcomes, _, err := n.Jobs().Change(ctx, by, changes, nil)
 				errs = append(errs, err)
+				for _, o := range outcomes {
+					if o.Err != nil {
+						errs = append(errs, o.Err)
+					}
+				}
 			}
 			ended <- errors.Join(errs...)
 		}()
 	}
 	for made := 0; made < count; made += jobsPerPut {
-		var specs []job.Spec
+		var changes []job.JobChange
 		for i := made; i < min(count, made+jobsPerPut); i++ {
 			s := job.DefaultSpec()
 			s.Name = fmt.Sprintf("job %d", i)
 			s.Schedule.Cron = "0 4 1 * *"
 			s.Target.URL = fmt.Sprintf("http://127.0.0.1:9/%d", i)
 			s.Target.Body = &body
-			specs = append(specs, s)
+			changes = append(changes, job.JobChange{Spec: &s})
 		}
-		work <- specs
+		work <- changes
 	}
 	close(work)
 	var errs []error

@@ -140,6 +140,7 @@ func (c *devCluster) nodeOptions(i int) *options {
 		bootstrapExpect: c.options.nodes,
 		electionTimeout: time.Second, nodeLostAfter: 10 * time.Second, drainTimeout: 5 * time.Second, minFreeDiskMiB: 64,
 		callbackConcurrency: 1024, historyPerJob: 200, historyMaxAge: 720 * time.Hour,
+		rateLimit: 1000, rateBurst: 2000,
 	}
 	if i > 0 {
 		o.join = []string{fmt.Sprintf("127.0.0.1:%d", c.options.httpPort+2)}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/cronraft/cronraft/httpserver"
 )
 
 // nodeIDPattern is what a node's name may be: it goes into headers, logs and
@@ -34,6 +36,8 @@ type options struct {
 	historyMaxAge                  time.Duration
 	electionTimeout, nodeLostAfter time.Duration
 	minFreeDiskMiB                 int
+	rateLimit                      float64
+	rateBurst                      int
 	drainTimeout                   time.Duration
 	snapshotEntries                uint64
 	trailingEntries                uint64
@@ -69,6 +73,8 @@ func (o *options) register(f *pflag.FlagSet) {
 	f.Uint64Var(&o.snapshotEntries, "raft-snapshot-entries", 8192, "compact the raft log when it has grown by so many entries")
 	f.DurationVar(&o.snapshotInterval, "raft-snapshot-interval", 30*time.Second, "how often to look whether the raft log is to be compacted")
 	f.Uint64Var(&o.trailingEntries, "raft-trailing-entries", 10240, "entries kept after compaction, for followers that were away")
+	f.IntVar(&o.rateBurst, "rate-burst", 2000, "requests that one API key may make at once at this node")
+	f.Float64Var(&o.rateLimit, "rate-limit", 1000, "requests a second that one API key may make at this node; 0 is no limit")
 	f.StringVar(&o.rootAPIKeyFile, "root-api-key-file", "", "file with the root API key (24 to 64 characters), or CRONRAFT_ROOT_API_KEY")
 	f.StringVar(&o.tlsCertFile, "tls-cert-file", "", "certificate for HTTPS on --http-addr; reloaded on SIGHUP")
 	f.StringVar(&o.tlsKeyFile, "tls-key-file", "", "key of the certificate")
@@ -115,7 +121,15 @@ func (o *options) validate() error {
 	if o.historyMaxAge <= 0 || o.drainTimeout < 0 {
 		errs = append(errs, errors.New("--history-max-age must be positive and --drain-timeout not negative"))
 	}
+	if err := o.limits().Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("--rate-limit and --rate-burst: %w", err))
+	}
 	return errors.Join(errs...)
+}
+
+// limits are what the API grants a key.
+func (o *options) limits() httpserver.Limits {
+	return httpserver.Limits{Rate: o.rateLimit, Burst: o.rateBurst, HistoryPerJob: o.historyPerJob, HistoryMaxAge: o.historyMaxAge}
 }
 
 // diskReserve is the configured room in bytes, in the node's words.

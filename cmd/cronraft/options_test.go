@@ -27,6 +27,7 @@ func TestOptions_Defaults(t *testing.T) {
 	}
 	if o.httpAddr != "127.0.0.1:8400" || o.peerAddr != "127.0.0.1:8401" || o.gossipAddr != "127.0.0.1:8402" ||
 		o.bootstrapExpect != 1 || o.callbackConcurrency != 1024 || o.historyPerJob != 200 || o.historyMaxAge != 720*time.Hour ||
+		o.rateLimit != 1000 || o.rateBurst != 2000 ||
 		o.electionTimeout != time.Second || o.nodeLostAfter != 10*time.Second || o.drainTimeout != 30*time.Second {
 		t.Errorf("the defaults differ from the contract: %+v", o)
 	}
@@ -42,6 +43,8 @@ func TestOptions_Validate(t *testing.T) {
 		{"history-per-job", "-1", "--history-per-job"},
 		{"history-max-age", "0s", "--history-max-age"},
 		{"election-timeout", "1ms", "--election-timeout"},
+		{"rate-limit", "-1", "--rate-limit"},
+		{"rate-burst", "0", "--rate-burst"},
 	}
 	for _, tt := range tests {
 		o, _ := parsed(t, "--"+tt.flag, tt.value)
@@ -49,6 +52,31 @@ func TestOptions_Validate(t *testing.T) {
 			t.Errorf("--%s %s: %v, want a word about %s", tt.flag, tt.value, err, tt.says)
 		}
 	}
+}
+
+func TestOptions_NoRateLimit(t *testing.T) {
+	t.Parallel()
+	o, _ := parsed(t, "--rate-limit", "0", "--rate-burst", "0")
+	if err := o.validate(); err != nil || o.limits().Rate != 0 {
+		t.Errorf("limits %+v: %v", o.limits(), err)
+	}
+}
+
+func TestServer_HelpShowsTheFlags(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	cmd := serverCommand()
+	cmd.SetOut(&out)
+	cmd.SetArgs([]string{"--help"})
+	if err := cmd.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	_, flags := parsed(t)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !strings.Contains(out.String(), "--"+f.Name+" ") || f.Usage == "" {
+			t.Errorf("--%s is not in the help: %s", f.Name, &out)
+		}
+	})
 }
 
 func TestOptions_Environment(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 	"github.com/cronraft/cronraft/httpserver"
 	"github.com/cronraft/cronraft/internal/secret"
 	"github.com/cronraft/cronraft/node"
-	"github.com/cronraft/cronraft/scheduler"
 )
 
 // program is one running server: a node and the public API before it.
@@ -112,10 +111,11 @@ func (p *program) nodeConfig(key *secret.Cluster, rootKey string, registry *prom
 func (p *program) startAPI(ctx context.Context, listener net.Listener, registry *prometheus.Registry) (err error) {
 	p.api, err = httpserver.New(ctx, httpserver.Config{
 		NodeID: p.options.nodeID,
-		Jobs:   p.node.Jobs(), Executions: p.node.Executions(), Keys: p.node.Keys(),
+		Jobs:   p.node.Jobs(), Executions: p.node.Executions(), Schedules: schedules{}, Keys: p.node.Keys(),
+		Webhooks: p.node.Webhooks(), Events: p.node.Events(), Statistics: p.node.Statistics(),
 		Consistency: p.node, Forwarder: p.node, Cluster: clusterView{p.node},
-		CheckSchedule: scheduler.CheckSchedule,
-		Logger:        p.logger, Gatherer: registry, Metrics: httpserver.NewMetrics(registry),
+		Limits: p.options.limits(),
+		Logger: p.logger, Gatherer: registry, Metrics: httpserver.NewMetrics(registry),
 	})
 	if err != nil {
 		return err

@@ -342,6 +342,9 @@ const (
 	Trigger_TRIGGER_SCHEDULED Trigger = 1
 	Trigger_TRIGGER_MANUAL    Trigger = 2
 	Trigger_TRIGGER_CATCHUP   Trigger = 3
+	// Version 3.
+	Trigger_TRIGGER_BACKFILL Trigger = 4
+	Trigger_TRIGGER_EVENT    Trigger = 5
 )
 
 // Enum value maps for Trigger.
@@ -351,12 +354,16 @@ var (
 		1: "TRIGGER_SCHEDULED",
 		2: "TRIGGER_MANUAL",
 		3: "TRIGGER_CATCHUP",
+		4: "TRIGGER_BACKFILL",
+		5: "TRIGGER_EVENT",
 	}
 	Trigger_value = map[string]int32{
 		"TRIGGER_NONE":      0,
 		"TRIGGER_SCHEDULED": 1,
 		"TRIGGER_MANUAL":    2,
 		"TRIGGER_CATCHUP":   3,
+		"TRIGGER_BACKFILL":  4,
+		"TRIGGER_EVENT":     5,
 	}
 )
 
@@ -472,6 +479,11 @@ type Entry struct {
 	//	*Entry_PruneAnswers
 	//	*Entry_RaiseVersion
 	//	*Entry_DismissNode
+	//	*Entry_Backfill
+	//	*Entry_PutKey
+	//	*Entry_DeleteKey
+	//	*Entry_Announce
+	//	*Entry_TryHook
 	Decision isEntry_Decision `protobuf_oneof:"decision"`
 	// The term that the decision was made for; in another it is not applied. Zero
 	// is any.
@@ -650,6 +662,51 @@ func (x *Entry) GetDismissNode() *DismissNode {
 	return nil
 }
 
+func (x *Entry) GetBackfill() *Backfill {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_Backfill); ok {
+			return x.Backfill
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetPutKey() *PutKey {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_PutKey); ok {
+			return x.PutKey
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetDeleteKey() *DeleteKey {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_DeleteKey); ok {
+			return x.DeleteKey
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetAnnounce() *Announce {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_Announce); ok {
+			return x.Announce
+		}
+	}
+	return nil
+}
+
+func (x *Entry) GetTryHook() *TryHook {
+	if x != nil {
+		if x, ok := x.Decision.(*Entry_TryHook); ok {
+			return x.TryHook
+		}
+	}
+	return nil
+}
+
 func (x *Entry) GetTerm() uint64 {
 	if x != nil {
 		return x.Term
@@ -718,6 +775,27 @@ type Entry_DismissNode struct {
 	DismissNode *DismissNode `protobuf:"bytes,16,opt,name=dismiss_node,json=dismissNode,proto3,oneof"`
 }
 
+type Entry_Backfill struct {
+	// Version 3.
+	Backfill *Backfill `protobuf:"bytes,17,opt,name=backfill,proto3,oneof"`
+}
+
+type Entry_PutKey struct {
+	PutKey *PutKey `protobuf:"bytes,18,opt,name=put_key,json=putKey,proto3,oneof"`
+}
+
+type Entry_DeleteKey struct {
+	DeleteKey *DeleteKey `protobuf:"bytes,19,opt,name=delete_key,json=deleteKey,proto3,oneof"`
+}
+
+type Entry_Announce struct {
+	Announce *Announce `protobuf:"bytes,20,opt,name=announce,proto3,oneof"`
+}
+
+type Entry_TryHook struct {
+	TryHook *TryHook `protobuf:"bytes,21,opt,name=try_hook,json=tryHook,proto3,oneof"`
+}
+
 func (*Entry_Init) isEntry_Decision() {}
 
 func (*Entry_PutJobs) isEntry_Decision() {}
@@ -745,6 +823,16 @@ func (*Entry_PruneAnswers) isEntry_Decision() {}
 func (*Entry_RaiseVersion) isEntry_Decision() {}
 
 func (*Entry_DismissNode) isEntry_Decision() {}
+
+func (*Entry_Backfill) isEntry_Decision() {}
+
+func (*Entry_PutKey) isEntry_Decision() {}
+
+func (*Entry_DeleteKey) isEntry_Decision() {}
+
+func (*Entry_Announce) isEntry_Decision() {}
+
+func (*Entry_TryHook) isEntry_Decision() {}
 
 type Init struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -854,7 +942,8 @@ type PutJobs struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
 	Jobs          []*PutJob              `protobuf:"bytes,2,rep,name=jobs,proto3" json:"jobs,omitempty"`
-	Once          *Once                  `protobuf:"bytes,3,opt,name=once,proto3" json:"once,omitempty"` // version 2
+	Once          *Once                  `protobuf:"bytes,3,opt,name=once,proto3" json:"once,omitempty"`    // version 2
+	Whole         bool                   `protobuf:"varint,4,opt,name=whole,proto3" json:"whole,omitempty"` // version 3
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -908,6 +997,13 @@ func (x *PutJobs) GetOnce() *Once {
 		return x.Once
 	}
 	return nil
+}
+
+func (x *PutJobs) GetWhole() bool {
+	if x != nil {
+		return x.Whole
+	}
+	return false
 }
 
 // Once names a write that may be repeated: two SHA-256 hashes, and what the first
@@ -985,10 +1081,14 @@ type PutJob struct {
 	Spec        *Spec                  `protobuf:"bytes,9,opt,name=spec,proto3" json:"spec,omitempty"`
 	KeepNextRun bool                   `protobuf:"varint,10,opt,name=keep_next_run,json=keepNextRun,proto3" json:"keep_next_run,omitempty"`
 	// Version 2.
-	Due           int64 `protobuf:"varint,11,opt,name=due,proto3" json:"due,omitempty"`
-	MissedFrom    int64 `protobuf:"varint,12,opt,name=missed_from,json=missedFrom,proto3" json:"missed_from,omitempty"`
-	MissedTo      int64 `protobuf:"varint,13,opt,name=missed_to,json=missedTo,proto3" json:"missed_to,omitempty"`
-	MissedCount   int64 `protobuf:"varint,14,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
+	Due         int64 `protobuf:"varint,11,opt,name=due,proto3" json:"due,omitempty"`
+	MissedFrom  int64 `protobuf:"varint,12,opt,name=missed_from,json=missedFrom,proto3" json:"missed_from,omitempty"`
+	MissedTo    int64 `protobuf:"varint,13,opt,name=missed_to,json=missedTo,proto3" json:"missed_to,omitempty"`
+	MissedCount int64 `protobuf:"varint,14,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
+	// Version 3. A job that is due at its next run has no next_due_at.
+	NextDueAt     int64 `protobuf:"varint,15,opt,name=next_due_at,json=nextDueAt,proto3" json:"next_due_at,omitempty"`
+	Delete        bool  `protobuf:"varint,16,opt,name=delete,proto3" json:"delete,omitempty"`
+	Hook          *Hook `protobuf:"bytes,17,opt,name=hook,proto3" json:"hook,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1121,6 +1221,27 @@ func (x *PutJob) GetMissedCount() int64 {
 	return 0
 }
 
+func (x *PutJob) GetNextDueAt() int64 {
+	if x != nil {
+		return x.NextDueAt
+	}
+	return 0
+}
+
+func (x *PutJob) GetDelete() bool {
+	if x != nil {
+		return x.Delete
+	}
+	return false
+}
+
+func (x *PutJob) GetHook() *Hook {
+	if x != nil {
+		return x.Hook
+	}
+	return nil
+}
+
 type DeleteJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
@@ -1250,17 +1371,20 @@ func (x *Plan) GetSlots() []*PlannedSlot {
 }
 
 type PlannedSlot struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Job           uint64                 `protobuf:"fixed64,1,opt,name=job,proto3" json:"job,omitempty"`
-	Slot          int64                  `protobuf:"varint,2,opt,name=slot,proto3" json:"slot,omitempty"`
-	Next          int64                  `protobuf:"varint,3,opt,name=next,proto3" json:"next,omitempty"`
-	Node          *Node                  `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
-	Fire          int64                  `protobuf:"varint,5,opt,name=fire,proto3" json:"fire,omitempty"`
-	Trigger       Trigger                `protobuf:"varint,6,opt,name=trigger,proto3,enum=cronraft.log.Trigger" json:"trigger,omitempty"`
-	MissedFrom    int64                  `protobuf:"varint,7,opt,name=missed_from,json=missedFrom,proto3" json:"missed_from,omitempty"`
-	MissedTo      int64                  `protobuf:"varint,8,opt,name=missed_to,json=missedTo,proto3" json:"missed_to,omitempty"`
-	MissedCount   int64                  `protobuf:"varint,9,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
-	Version       uint64                 `protobuf:"varint,10,opt,name=version,proto3" json:"version,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Job         uint64                 `protobuf:"fixed64,1,opt,name=job,proto3" json:"job,omitempty"`
+	Slot        int64                  `protobuf:"varint,2,opt,name=slot,proto3" json:"slot,omitempty"`
+	Next        int64                  `protobuf:"varint,3,opt,name=next,proto3" json:"next,omitempty"`
+	Node        *Node                  `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"`
+	Fire        int64                  `protobuf:"varint,5,opt,name=fire,proto3" json:"fire,omitempty"`
+	Trigger     Trigger                `protobuf:"varint,6,opt,name=trigger,proto3,enum=cronraft.log.Trigger" json:"trigger,omitempty"`
+	MissedFrom  int64                  `protobuf:"varint,7,opt,name=missed_from,json=missedFrom,proto3" json:"missed_from,omitempty"`
+	MissedTo    int64                  `protobuf:"varint,8,opt,name=missed_to,json=missedTo,proto3" json:"missed_to,omitempty"`
+	MissedCount int64                  `protobuf:"varint,9,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
+	Version     uint64                 `protobuf:"varint,10,opt,name=version,proto3" json:"version,omitempty"`
+	// Version 3. Zero is the slot itself.
+	NextDue       int64 `protobuf:"varint,11,opt,name=next_due,json=nextDue,proto3" json:"next_due,omitempty"`
+	FireDue       int64 `protobuf:"varint,12,opt,name=fire_due,json=fireDue,proto3" json:"fire_due,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1361,6 +1485,20 @@ func (x *PlannedSlot) GetMissedCount() int64 {
 func (x *PlannedSlot) GetVersion() uint64 {
 	if x != nil {
 		return x.Version
+	}
+	return 0
+}
+
+func (x *PlannedSlot) GetNextDue() int64 {
+	if x != nil {
+		return x.NextDue
+	}
+	return 0
+}
+
+func (x *PlannedSlot) GetFireDue() int64 {
+	if x != nil {
+		return x.FireDue
 	}
 	return 0
 }
@@ -2073,6 +2211,438 @@ func (x *DismissNode) GetNode() *Node {
 	return nil
 }
 
+type Backfill struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	HistoryPerJob int64                  `protobuf:"varint,2,opt,name=history_per_job,json=historyPerJob,proto3" json:"history_per_job,omitempty"`
+	Namespace     string                 `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Job           uint64                 `protobuf:"fixed64,4,opt,name=job,proto3" json:"job,omitempty"`
+	Overlap       OverlapPolicy          `protobuf:"varint,5,opt,name=overlap,proto3,enum=cronraft.log.OverlapPolicy" json:"overlap,omitempty"`
+	Slots         []*BackfillSlot        `protobuf:"bytes,6,rep,name=slots,proto3" json:"slots,omitempty"`
+	Once          *Once                  `protobuf:"bytes,7,opt,name=once,proto3" json:"once,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Backfill) Reset() {
+	*x = Backfill{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Backfill) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Backfill) ProtoMessage() {}
+
+func (x *Backfill) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Backfill.ProtoReflect.Descriptor instead.
+func (*Backfill) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Backfill) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Backfill) GetHistoryPerJob() int64 {
+	if x != nil {
+		return x.HistoryPerJob
+	}
+	return 0
+}
+
+func (x *Backfill) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Backfill) GetJob() uint64 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *Backfill) GetOverlap() OverlapPolicy {
+	if x != nil {
+		return x.Overlap
+	}
+	return OverlapPolicy_OVERLAP_NONE
+}
+
+func (x *Backfill) GetSlots() []*BackfillSlot {
+	if x != nil {
+		return x.Slots
+	}
+	return nil
+}
+
+func (x *Backfill) GetOnce() *Once {
+	if x != nil {
+		return x.Once
+	}
+	return nil
+}
+
+type BackfillSlot struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Slot          int64                  `protobuf:"varint,1,opt,name=slot,proto3" json:"slot,omitempty"`
+	Order         uint64                 `protobuf:"fixed64,2,opt,name=order,proto3" json:"order,omitempty"` // of the execution, which is the job's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackfillSlot) Reset() {
+	*x = BackfillSlot{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackfillSlot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackfillSlot) ProtoMessage() {}
+
+func (x *BackfillSlot) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackfillSlot.ProtoReflect.Descriptor instead.
+func (*BackfillSlot) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *BackfillSlot) GetSlot() int64 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *BackfillSlot) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+type PutKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Key           *APIKey                `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	Create        bool                   `protobuf:"varint,3,opt,name=create,proto3" json:"create,omitempty"`
+	RotatedAt     int64                  `protobuf:"varint,4,opt,name=rotated_at,json=rotatedAt,proto3" json:"rotated_at,omitempty"`
+	Once          *Once                  `protobuf:"bytes,5,opt,name=once,proto3" json:"once,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutKey) Reset() {
+	*x = PutKey{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutKey) ProtoMessage() {}
+
+func (x *PutKey) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutKey.ProtoReflect.Descriptor instead.
+func (*PutKey) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *PutKey) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *PutKey) GetKey() *APIKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *PutKey) GetCreate() bool {
+	if x != nil {
+		return x.Create
+	}
+	return false
+}
+
+func (x *PutKey) GetRotatedAt() int64 {
+	if x != nil {
+		return x.RotatedAt
+	}
+	return 0
+}
+
+func (x *PutKey) GetOnce() *Once {
+	if x != nil {
+		return x.Once
+	}
+	return nil
+}
+
+type DeleteKey struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Namespace     string                 `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Force         bool                   `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteKey) Reset() {
+	*x = DeleteKey{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteKey) ProtoMessage() {}
+
+func (x *DeleteKey) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteKey.ProtoReflect.Descriptor instead.
+func (*DeleteKey) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *DeleteKey) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *DeleteKey) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeleteKey) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *DeleteKey) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+type Announce struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	NodeId        string                 `protobuf:"bytes,3,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Announce) Reset() {
+	*x = Announce{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Announce) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Announce) ProtoMessage() {}
+
+func (x *Announce) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Announce.ProtoReflect.Descriptor instead.
+func (*Announce) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Announce) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Announce) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Announce) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
+type TryHook struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	HistoryPerJob int64                  `protobuf:"varint,2,opt,name=history_per_job,json=historyPerJob,proto3" json:"history_per_job,omitempty"`
+	Namespace     string                 `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Hook          uint64                 `protobuf:"fixed64,4,opt,name=hook,proto3" json:"hook,omitempty"`
+	Order         uint64                 `protobuf:"fixed64,5,opt,name=order,proto3" json:"order,omitempty"` // of the execution, which is the hook's
+	Once          *Once                  `protobuf:"bytes,6,opt,name=once,proto3" json:"once,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TryHook) Reset() {
+	*x = TryHook{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TryHook) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TryHook) ProtoMessage() {}
+
+func (x *TryHook) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TryHook.ProtoReflect.Descriptor instead.
+func (*TryHook) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TryHook) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *TryHook) GetHistoryPerJob() int64 {
+	if x != nil {
+		return x.HistoryPerJob
+	}
+	return 0
+}
+
+func (x *TryHook) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *TryHook) GetHook() uint64 {
+	if x != nil {
+		return x.Hook
+	}
+	return 0
+}
+
+func (x *TryHook) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *TryHook) GetOnce() *Once {
+	if x != nil {
+		return x.Once
+	}
+	return nil
+}
+
 type Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2083,7 +2653,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2095,7 +2665,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2108,7 +2678,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{20}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Node) GetId() string {
@@ -2136,7 +2706,7 @@ type AttemptRef struct {
 
 func (x *AttemptRef) Reset() {
 	*x = AttemptRef{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	mi := &file_fsm_logpb_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +2718,7 @@ func (x *AttemptRef) String() string {
 func (*AttemptRef) ProtoMessage() {}
 
 func (x *AttemptRef) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	mi := &file_fsm_logpb_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +2731,7 @@ func (x *AttemptRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRef.ProtoReflect.Descriptor instead.
 func (*AttemptRef) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{21}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AttemptRef) GetJob() uint64 {
@@ -2195,7 +2765,7 @@ type AttemptError struct {
 
 func (x *AttemptError) Reset() {
 	*x = AttemptError{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[22]
+	mi := &file_fsm_logpb_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +2777,7 @@ func (x *AttemptError) String() string {
 func (*AttemptError) ProtoMessage() {}
 
 func (x *AttemptError) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[22]
+	mi := &file_fsm_logpb_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +2790,7 @@ func (x *AttemptError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptError.ProtoReflect.Descriptor instead.
 func (*AttemptError) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{22}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AttemptError) GetCode() string {
@@ -2249,7 +2819,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	mi := &file_fsm_logpb_log_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2261,7 +2831,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	mi := &file_fsm_logpb_log_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2274,7 +2844,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{23}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Timings) GetDnsUs() int64 {
@@ -2307,22 +2877,28 @@ func (x *Timings) GetFirstByteUs() int64 {
 
 // APIKey never holds the key itself: its hash, and the key sealed.
 type APIKey struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Namespace     string                 `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Role          string                 `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
-	Root          bool                   `protobuf:"varint,5,opt,name=root,proto3" json:"root,omitempty"`
-	Hash          []byte                 `protobuf:"bytes,6,opt,name=hash,proto3" json:"hash,omitempty"`
-	Sealed        []byte                 `protobuf:"bytes,7,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	CreatedAt     int64                  `protobuf:"varint,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Namespace string                 `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Name      string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Role      string                 `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	Root      bool                   `protobuf:"varint,5,opt,name=root,proto3" json:"root,omitempty"`
+	Hash      []byte                 `protobuf:"bytes,6,opt,name=hash,proto3" json:"hash,omitempty"`
+	Sealed    []byte                 `protobuf:"bytes,7,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	CreatedAt int64                  `protobuf:"varint,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// Version 3. The previous secret, until it is accepted no more.
+	ExpiresAt      int64  `protobuf:"varint,9,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	RotatedAt      int64  `protobuf:"varint,10,opt,name=rotated_at,json=rotatedAt,proto3" json:"rotated_at,omitempty"`
+	PreviousHash   []byte `protobuf:"bytes,11,opt,name=previous_hash,json=previousHash,proto3" json:"previous_hash,omitempty"`
+	PreviousSealed []byte `protobuf:"bytes,12,opt,name=previous_sealed,json=previousSealed,proto3" json:"previous_sealed,omitempty"`
+	PreviousUntil  int64  `protobuf:"varint,13,opt,name=previous_until,json=previousUntil,proto3" json:"previous_until,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *APIKey) Reset() {
 	*x = APIKey{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	mi := &file_fsm_logpb_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2334,7 +2910,7 @@ func (x *APIKey) String() string {
 func (*APIKey) ProtoMessage() {}
 
 func (x *APIKey) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	mi := &file_fsm_logpb_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2347,7 +2923,7 @@ func (x *APIKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use APIKey.ProtoReflect.Descriptor instead.
 func (*APIKey) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *APIKey) GetId() string {
@@ -2406,6 +2982,41 @@ func (x *APIKey) GetCreatedAt() int64 {
 	return 0
 }
 
+func (x *APIKey) GetExpiresAt() int64 {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return 0
+}
+
+func (x *APIKey) GetRotatedAt() int64 {
+	if x != nil {
+		return x.RotatedAt
+	}
+	return 0
+}
+
+func (x *APIKey) GetPreviousHash() []byte {
+	if x != nil {
+		return x.PreviousHash
+	}
+	return nil
+}
+
+func (x *APIKey) GetPreviousSealed() []byte {
+	if x != nil {
+		return x.PreviousSealed
+	}
+	return nil
+}
+
+func (x *APIKey) GetPreviousUntil() int64 {
+	if x != nil {
+		return x.PreviousUntil
+	}
+	return 0
+}
+
 // Spec is what a user writes, but for the state and the overlap policy, which
 // stand beside it: the store keeps them apart from the rest.
 type Spec struct {
@@ -2433,13 +3044,22 @@ type Spec struct {
 	Misfire         MisfirePolicy `protobuf:"varint,20,opt,name=misfire,proto3,enum=cronraft.log.MisfirePolicy" json:"misfire,omitempty"`
 	CatchupWindowMs *int64        `protobuf:"varint,21,opt,name=catchup_window_ms,json=catchupWindowMs,proto3,oneof" json:"catchup_window_ms,omitempty"`
 	Guarantee       Guarantee     `protobuf:"varint,22,opt,name=guarantee,proto3,enum=cronraft.log.Guarantee" json:"guarantee,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Version 3.
+	Tags               []*Tag `protobuf:"bytes,23,rep,name=tags,proto3" json:"tags,omitempty"`
+	ExternalId         string `protobuf:"bytes,24,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	RunAt              int64  `protobuf:"varint,25,opt,name=run_at,json=runAt,proto3" json:"run_at,omitempty"`
+	StartAt            int64  `protobuf:"varint,26,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
+	EndAt              int64  `protobuf:"varint,27,opt,name=end_at,json=endAt,proto3" json:"end_at,omitempty"`
+	MaxRuns            int64  `protobuf:"varint,28,opt,name=max_runs,json=maxRuns,proto3" json:"max_runs,omitempty"`
+	JitterMs           int64  `protobuf:"varint,29,opt,name=jitter_ms,json=jitterMs,proto3" json:"jitter_ms,omitempty"`
+	PauseAfterFailures int64  `protobuf:"varint,30,opt,name=pause_after_failures,json=pauseAfterFailures,proto3" json:"pause_after_failures,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Spec) Reset() {
 	*x = Spec{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	mi := &file_fsm_logpb_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2451,7 +3071,7 @@ func (x *Spec) String() string {
 func (*Spec) ProtoMessage() {}
 
 func (x *Spec) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	mi := &file_fsm_logpb_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2464,7 +3084,7 @@ func (x *Spec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spec.ProtoReflect.Descriptor instead.
 func (*Spec) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Spec) GetName() string {
@@ -2621,6 +3241,175 @@ func (x *Spec) GetGuarantee() Guarantee {
 	return Guarantee_GUARANTEE_AT_LEAST_ONCE
 }
 
+func (x *Spec) GetTags() []*Tag {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *Spec) GetExternalId() string {
+	if x != nil {
+		return x.ExternalId
+	}
+	return ""
+}
+
+func (x *Spec) GetRunAt() int64 {
+	if x != nil {
+		return x.RunAt
+	}
+	return 0
+}
+
+func (x *Spec) GetStartAt() int64 {
+	if x != nil {
+		return x.StartAt
+	}
+	return 0
+}
+
+func (x *Spec) GetEndAt() int64 {
+	if x != nil {
+		return x.EndAt
+	}
+	return 0
+}
+
+func (x *Spec) GetMaxRuns() int64 {
+	if x != nil {
+		return x.MaxRuns
+	}
+	return 0
+}
+
+func (x *Spec) GetJitterMs() int64 {
+	if x != nil {
+		return x.JitterMs
+	}
+	return 0
+}
+
+func (x *Spec) GetPauseAfterFailures() int64 {
+	if x != nil {
+		return x.PauseAfterFailures
+	}
+	return 0
+}
+
+type Tag struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tag) Reset() {
+	*x = Tag{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tag) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tag) ProtoMessage() {}
+
+func (x *Tag) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tag.ProtoReflect.Descriptor instead.
+func (*Tag) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Tag) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Tag) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// Hook is what a webhook subscribes to.
+type Hook struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Events        []string               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	Tag           *Tag                   `protobuf:"bytes,2,opt,name=tag,proto3" json:"tag,omitempty"`
+	Cluster       bool                   `protobuf:"varint,3,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hook) Reset() {
+	*x = Hook{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hook) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hook) ProtoMessage() {}
+
+func (x *Hook) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hook.ProtoReflect.Descriptor instead.
+func (*Hook) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Hook) GetEvents() []string {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *Hook) GetTag() *Tag {
+	if x != nil {
+		return x.Tag
+	}
+	return nil
+}
+
+func (x *Hook) GetCluster() bool {
+	if x != nil {
+		return x.Cluster
+	}
+	return false
+}
+
 // Header holds the value sealed only.
 type Header struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2632,7 +3421,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[26]
+	mi := &file_fsm_logpb_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2644,7 +3433,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[26]
+	mi := &file_fsm_logpb_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2657,7 +3446,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{26}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Header) GetName() string {
@@ -2678,7 +3467,7 @@ var File_fsm_logpb_log_proto protoreflect.FileDescriptor
 
 const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\n" +
-	"\x13fsm/logpb/log.proto\x12\fcronraft.log\"\x9e\x06\n" +
+	"\x13fsm/logpb/log.proto\x12\fcronraft.log\"\xa9\b\n" +
 	"\x05Entry\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12(\n" +
 	"\x04init\x18\x02 \x01(\v2\x12.cronraft.log.InitH\x00R\x04init\x122\n" +
@@ -2697,7 +3486,13 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x06cancel\x18\r \x01(\v2\x14.cronraft.log.CancelH\x00R\x06cancel\x12A\n" +
 	"\rprune_answers\x18\x0e \x01(\v2\x1a.cronraft.log.PruneAnswersH\x00R\fpruneAnswers\x12A\n" +
 	"\rraise_version\x18\x0f \x01(\v2\x1a.cronraft.log.RaiseVersionH\x00R\fraiseVersion\x12>\n" +
-	"\fdismiss_node\x18\x10 \x01(\v2\x19.cronraft.log.DismissNodeH\x00R\vdismissNode\x12\x12\n" +
+	"\fdismiss_node\x18\x10 \x01(\v2\x19.cronraft.log.DismissNodeH\x00R\vdismissNode\x124\n" +
+	"\bbackfill\x18\x11 \x01(\v2\x16.cronraft.log.BackfillH\x00R\bbackfill\x12/\n" +
+	"\aput_key\x18\x12 \x01(\v2\x14.cronraft.log.PutKeyH\x00R\x06putKey\x128\n" +
+	"\n" +
+	"delete_key\x18\x13 \x01(\v2\x17.cronraft.log.DeleteKeyH\x00R\tdeleteKey\x124\n" +
+	"\bannounce\x18\x14 \x01(\v2\x16.cronraft.log.AnnounceH\x00R\bannounce\x122\n" +
+	"\btry_hook\x18\x15 \x01(\v2\x15.cronraft.log.TryHookH\x00R\atryHook\x12\x12\n" +
 	"\x04term\x18\v \x01(\x04R\x04termB\n" +
 	"\n" +
 	"\bdecision\"V\n" +
@@ -2708,15 +3503,16 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\n" +
 	"TakeOffice\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
-	"\x04node\x18\x02 \x01(\v2\x12.cronraft.log.NodeR\x04node\"k\n" +
+	"\x04node\x18\x02 \x01(\v2\x12.cronraft.log.NodeR\x04node\"\x81\x01\n" +
 	"\aPutJobs\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12(\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x14.cronraft.log.PutJobR\x04jobs\x12&\n" +
-	"\x04once\x18\x03 \x01(\v2\x12.cronraft.log.OnceR\x04once\"J\n" +
+	"\x04once\x18\x03 \x01(\v2\x12.cronraft.log.OnceR\x04once\x12\x14\n" +
+	"\x05whole\x18\x04 \x01(\bR\x05whole\"J\n" +
 	"\x04Once\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\fR\arequest\x12\x16\n" +
-	"\x06answer\x18\x03 \x01(\fR\x06answer\"\xc7\x03\n" +
+	"\x06answer\x18\x03 \x01(\fR\x06answer\"\xa7\x04\n" +
 	"\x06PutJob\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x15\n" +
@@ -2734,7 +3530,10 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\vmissed_from\x18\f \x01(\x03R\n" +
 	"missedFrom\x12\x1b\n" +
 	"\tmissed_to\x18\r \x01(\x03R\bmissedTo\x12!\n" +
-	"\fmissed_count\x18\x0e \x01(\x03R\vmissedCount\"c\n" +
+	"\fmissed_count\x18\x0e \x01(\x03R\vmissedCount\x12\x1e\n" +
+	"\vnext_due_at\x18\x0f \x01(\x03R\tnextDueAt\x12\x16\n" +
+	"\x06delete\x18\x10 \x01(\bR\x06delete\x12&\n" +
+	"\x04hook\x18\x11 \x01(\v2\x12.cronraft.log.HookR\x04hook\"c\n" +
 	"\tDeleteJob\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x06R\x02id\x12\x1c\n" +
@@ -2743,7 +3542,7 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x04Plan\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x0fhistory_per_job\x18\x02 \x01(\x03R\rhistoryPerJob\x12/\n" +
-	"\x05slots\x18\x03 \x03(\v2\x19.cronraft.log.PlannedSlotR\x05slots\"\xaf\x02\n" +
+	"\x05slots\x18\x03 \x03(\v2\x19.cronraft.log.PlannedSlotR\x05slots\"\xe5\x02\n" +
 	"\vPlannedSlot\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\x06R\x03job\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\x03R\x04slot\x12\x12\n" +
@@ -2756,7 +3555,9 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\tmissed_to\x18\b \x01(\x03R\bmissedTo\x12!\n" +
 	"\fmissed_count\x18\t \x01(\x03R\vmissedCount\x12\x18\n" +
 	"\aversion\x18\n" +
-	" \x01(\x04R\aversion\"\xe2\x01\n" +
+	" \x01(\x04R\aversion\x12\x19\n" +
+	"\bnext_due\x18\v \x01(\x03R\anextDue\x12\x19\n" +
+	"\bfire_due\x18\f \x01(\x03R\afireDue\"\xe2\x01\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
 	"\x0fhistory_per_job\x18\x02 \x01(\x03R\rhistoryPerJob\x12\x1c\n" +
@@ -2810,7 +3611,41 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\rR\aversion\"E\n" +
 	"\vDismissNode\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
-	"\x04node\x18\x02 \x01(\v2\x12.cronraft.log.NodeR\x04node\"8\n" +
+	"\x04node\x18\x02 \x01(\v2\x12.cronraft.log.NodeR\x04node\"\x83\x02\n" +
+	"\bBackfill\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
+	"\x0fhistory_per_job\x18\x02 \x01(\x03R\rhistoryPerJob\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x12\x10\n" +
+	"\x03job\x18\x04 \x01(\x06R\x03job\x125\n" +
+	"\aoverlap\x18\x05 \x01(\x0e2\x1b.cronraft.log.OverlapPolicyR\aoverlap\x120\n" +
+	"\x05slots\x18\x06 \x03(\v2\x1a.cronraft.log.BackfillSlotR\x05slots\x12&\n" +
+	"\x04once\x18\a \x01(\v2\x12.cronraft.log.OnceR\x04once\"8\n" +
+	"\fBackfillSlot\x12\x12\n" +
+	"\x04slot\x18\x01 \x01(\x03R\x04slot\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\x06R\x05order\"\x9f\x01\n" +
+	"\x06PutKey\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
+	"\x03key\x18\x02 \x01(\v2\x14.cronraft.log.APIKeyR\x03key\x12\x16\n" +
+	"\x06create\x18\x03 \x01(\bR\x06create\x12\x1d\n" +
+	"\n" +
+	"rotated_at\x18\x04 \x01(\x03R\trotatedAt\x12&\n" +
+	"\x04once\x18\x05 \x01(\v2\x12.cronraft.log.OnceR\x04once\"_\n" +
+	"\tDeleteKey\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05force\"G\n" +
+	"\bAnnounce\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x17\n" +
+	"\anode_id\x18\x03 \x01(\tR\x06nodeId\"\xb1\x01\n" +
+	"\aTryHook\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12&\n" +
+	"\x0fhistory_per_job\x18\x02 \x01(\x03R\rhistoryPerJob\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x12\x12\n" +
+	"\x04hook\x18\x04 \x01(\x06R\x04hook\x12\x14\n" +
+	"\x05order\x18\x05 \x01(\x06R\x05order\x12&\n" +
+	"\x04once\x18\x06 \x01(\v2\x12.cronraft.log.OnceR\x04once\"8\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\"N\n" +
@@ -2827,7 +3662,7 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\n" +
 	"connect_us\x18\x02 \x01(\x03R\tconnectUs\x12\x15\n" +
 	"\x06tls_us\x18\x03 \x01(\x03R\x05tlsUs\x12\"\n" +
-	"\rfirst_byte_us\x18\x04 \x01(\x03R\vfirstByteUs\"\xbd\x01\n" +
+	"\rfirst_byte_us\x18\x04 \x01(\x03R\vfirstByteUs\"\xf0\x02\n" +
 	"\x06APIKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x12\n" +
@@ -2837,7 +3672,15 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x04hash\x18\x06 \x01(\fR\x04hash\x12\x16\n" +
 	"\x06sealed\x18\a \x01(\fR\x06sealed\x12\x1d\n" +
 	"\n" +
-	"created_at\x18\b \x01(\x03R\tcreatedAt\"\xca\x06\n" +
+	"created_at\x18\b \x01(\x03R\tcreatedAt\x12\x1d\n" +
+	"\n" +
+	"expires_at\x18\t \x01(\x03R\texpiresAt\x12\x1d\n" +
+	"\n" +
+	"rotated_at\x18\n" +
+	" \x01(\x03R\trotatedAt\x12#\n" +
+	"\rprevious_hash\x18\v \x01(\fR\fpreviousHash\x12'\n" +
+	"\x0fprevious_sealed\x18\f \x01(\fR\x0epreviousSealed\x12%\n" +
+	"\x0eprevious_until\x18\r \x01(\x03R\rpreviousUntil\"\xc5\b\n" +
 	"\x04Spec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x12\n" +
@@ -2863,9 +3706,25 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x12retry_max_delay_ms\x18\x13 \x01(\x03R\x0fretryMaxDelayMs\x125\n" +
 	"\amisfire\x18\x14 \x01(\x0e2\x1b.cronraft.log.MisfirePolicyR\amisfire\x12/\n" +
 	"\x11catchup_window_ms\x18\x15 \x01(\x03H\x01R\x0fcatchupWindowMs\x88\x01\x01\x125\n" +
-	"\tguarantee\x18\x16 \x01(\x0e2\x17.cronraft.log.GuaranteeR\tguaranteeB\a\n" +
+	"\tguarantee\x18\x16 \x01(\x0e2\x17.cronraft.log.GuaranteeR\tguarantee\x12%\n" +
+	"\x04tags\x18\x17 \x03(\v2\x11.cronraft.log.TagR\x04tags\x12\x1f\n" +
+	"\vexternal_id\x18\x18 \x01(\tR\n" +
+	"externalId\x12\x15\n" +
+	"\x06run_at\x18\x19 \x01(\x03R\x05runAt\x12\x19\n" +
+	"\bstart_at\x18\x1a \x01(\x03R\astartAt\x12\x15\n" +
+	"\x06end_at\x18\x1b \x01(\x03R\x05endAt\x12\x19\n" +
+	"\bmax_runs\x18\x1c \x01(\x03R\amaxRuns\x12\x1b\n" +
+	"\tjitter_ms\x18\x1d \x01(\x03R\bjitterMs\x120\n" +
+	"\x14pause_after_failures\x18\x1e \x01(\x03R\x12pauseAfterFailuresB\a\n" +
 	"\x05_bodyB\x14\n" +
-	"\x12_catchup_window_ms\"4\n" +
+	"\x12_catchup_window_ms\"-\n" +
+	"\x03Tag\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"]\n" +
+	"\x04Hook\x12\x16\n" +
+	"\x06events\x18\x01 \x03(\tR\x06events\x12#\n" +
+	"\x03tag\x18\x02 \x01(\v2\x11.cronraft.log.TagR\x03tag\x12\x18\n" +
+	"\acluster\x18\x03 \x01(\bR\acluster\"4\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06sealed\x18\x02 \x01(\fR\x06sealed*P\n" +
@@ -2896,12 +3755,14 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\rCAPTURE_UNSET\x10\x00\x12\x10\n" +
 	"\fCAPTURE_NONE\x10\x01\x12\x16\n" +
 	"\x12CAPTURE_ON_FAILURE\x10\x02\x12\x12\n" +
-	"\x0eCAPTURE_ALWAYS\x10\x03*[\n" +
+	"\x0eCAPTURE_ALWAYS\x10\x03*\x84\x01\n" +
 	"\aTrigger\x12\x10\n" +
 	"\fTRIGGER_NONE\x10\x00\x12\x15\n" +
 	"\x11TRIGGER_SCHEDULED\x10\x01\x12\x12\n" +
 	"\x0eTRIGGER_MANUAL\x10\x02\x12\x13\n" +
-	"\x0fTRIGGER_CATCHUP\x10\x03*\xa6\x01\n" +
+	"\x0fTRIGGER_CATCHUP\x10\x03\x12\x14\n" +
+	"\x10TRIGGER_BACKFILL\x10\x04\x12\x11\n" +
+	"\rTRIGGER_EVENT\x10\x05*\xa6\x01\n" +
 	"\x06Result\x12\x0f\n" +
 	"\vRESULT_NONE\x10\x00\x12\x12\n" +
 	"\x0eRESULT_RUNNING\x10\x01\x12\x13\n" +
@@ -2925,7 +3786,7 @@ func file_fsm_logpb_log_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_logpb_log_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_fsm_logpb_log_proto_goTypes = []any{
 	(State)(0),           // 0: cronraft.log.State
 	(OverlapPolicy)(0),   // 1: cronraft.log.OverlapPolicy
@@ -2955,13 +3816,21 @@ var file_fsm_logpb_log_proto_goTypes = []any{
 	(*PruneAnswers)(nil), // 25: cronraft.log.PruneAnswers
 	(*RaiseVersion)(nil), // 26: cronraft.log.RaiseVersion
 	(*DismissNode)(nil),  // 27: cronraft.log.DismissNode
-	(*Node)(nil),         // 28: cronraft.log.Node
-	(*AttemptRef)(nil),   // 29: cronraft.log.AttemptRef
-	(*AttemptError)(nil), // 30: cronraft.log.AttemptError
-	(*Timings)(nil),      // 31: cronraft.log.Timings
-	(*APIKey)(nil),       // 32: cronraft.log.APIKey
-	(*Spec)(nil),         // 33: cronraft.log.Spec
-	(*Header)(nil),       // 34: cronraft.log.Header
+	(*Backfill)(nil),     // 28: cronraft.log.Backfill
+	(*BackfillSlot)(nil), // 29: cronraft.log.BackfillSlot
+	(*PutKey)(nil),       // 30: cronraft.log.PutKey
+	(*DeleteKey)(nil),    // 31: cronraft.log.DeleteKey
+	(*Announce)(nil),     // 32: cronraft.log.Announce
+	(*TryHook)(nil),      // 33: cronraft.log.TryHook
+	(*Node)(nil),         // 34: cronraft.log.Node
+	(*AttemptRef)(nil),   // 35: cronraft.log.AttemptRef
+	(*AttemptError)(nil), // 36: cronraft.log.AttemptError
+	(*Timings)(nil),      // 37: cronraft.log.Timings
+	(*APIKey)(nil),       // 38: cronraft.log.APIKey
+	(*Spec)(nil),         // 39: cronraft.log.Spec
+	(*Tag)(nil),          // 40: cronraft.log.Tag
+	(*Hook)(nil),         // 41: cronraft.log.Hook
+	(*Header)(nil),       // 42: cronraft.log.Header
 }
 var file_fsm_logpb_log_proto_depIdxs = []int32{
 	9,  // 0: cronraft.log.Entry.init:type_name -> cronraft.log.Init
@@ -2978,40 +3847,54 @@ var file_fsm_logpb_log_proto_depIdxs = []int32{
 	25, // 11: cronraft.log.Entry.prune_answers:type_name -> cronraft.log.PruneAnswers
 	26, // 12: cronraft.log.Entry.raise_version:type_name -> cronraft.log.RaiseVersion
 	27, // 13: cronraft.log.Entry.dismiss_node:type_name -> cronraft.log.DismissNode
-	32, // 14: cronraft.log.Init.root_key:type_name -> cronraft.log.APIKey
-	28, // 15: cronraft.log.TakeOffice.node:type_name -> cronraft.log.Node
-	13, // 16: cronraft.log.PutJobs.jobs:type_name -> cronraft.log.PutJob
-	12, // 17: cronraft.log.PutJobs.once:type_name -> cronraft.log.Once
-	0,  // 18: cronraft.log.PutJob.state:type_name -> cronraft.log.State
-	1,  // 19: cronraft.log.PutJob.overlap:type_name -> cronraft.log.OverlapPolicy
-	33, // 20: cronraft.log.PutJob.spec:type_name -> cronraft.log.Spec
-	16, // 21: cronraft.log.Plan.slots:type_name -> cronraft.log.PlannedSlot
-	28, // 22: cronraft.log.PlannedSlot.node:type_name -> cronraft.log.Node
-	6,  // 23: cronraft.log.PlannedSlot.trigger:type_name -> cronraft.log.Trigger
-	1,  // 24: cronraft.log.Run.overlap:type_name -> cronraft.log.OverlapPolicy
-	12, // 25: cronraft.log.Run.once:type_name -> cronraft.log.Once
-	12, // 26: cronraft.log.Cancel.once:type_name -> cronraft.log.Once
-	20, // 27: cronraft.log.Begin.attempts:type_name -> cronraft.log.BeginAttempt
-	29, // 28: cronraft.log.BeginAttempt.ref:type_name -> cronraft.log.AttemptRef
-	28, // 29: cronraft.log.BeginAttempt.node:type_name -> cronraft.log.Node
-	22, // 30: cronraft.log.Record.outcomes:type_name -> cronraft.log.Outcome
-	29, // 31: cronraft.log.Outcome.ref:type_name -> cronraft.log.AttemptRef
-	28, // 32: cronraft.log.Outcome.node:type_name -> cronraft.log.Node
-	30, // 33: cronraft.log.Outcome.error:type_name -> cronraft.log.AttemptError
-	31, // 34: cronraft.log.Outcome.timings:type_name -> cronraft.log.Timings
-	29, // 35: cronraft.log.MarkLost.attempts:type_name -> cronraft.log.AttemptRef
-	29, // 36: cronraft.log.MarkLost.final:type_name -> cronraft.log.AttemptRef
-	28, // 37: cronraft.log.DismissNode.node:type_name -> cronraft.log.Node
-	34, // 38: cronraft.log.Spec.headers:type_name -> cronraft.log.Header
-	5,  // 39: cronraft.log.Spec.capture:type_name -> cronraft.log.Capture
-	4,  // 40: cronraft.log.Spec.backoff:type_name -> cronraft.log.Backoff
-	2,  // 41: cronraft.log.Spec.misfire:type_name -> cronraft.log.MisfirePolicy
-	3,  // 42: cronraft.log.Spec.guarantee:type_name -> cronraft.log.Guarantee
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	28, // 14: cronraft.log.Entry.backfill:type_name -> cronraft.log.Backfill
+	30, // 15: cronraft.log.Entry.put_key:type_name -> cronraft.log.PutKey
+	31, // 16: cronraft.log.Entry.delete_key:type_name -> cronraft.log.DeleteKey
+	32, // 17: cronraft.log.Entry.announce:type_name -> cronraft.log.Announce
+	33, // 18: cronraft.log.Entry.try_hook:type_name -> cronraft.log.TryHook
+	38, // 19: cronraft.log.Init.root_key:type_name -> cronraft.log.APIKey
+	34, // 20: cronraft.log.TakeOffice.node:type_name -> cronraft.log.Node
+	13, // 21: cronraft.log.PutJobs.jobs:type_name -> cronraft.log.PutJob
+	12, // 22: cronraft.log.PutJobs.once:type_name -> cronraft.log.Once
+	0,  // 23: cronraft.log.PutJob.state:type_name -> cronraft.log.State
+	1,  // 24: cronraft.log.PutJob.overlap:type_name -> cronraft.log.OverlapPolicy
+	39, // 25: cronraft.log.PutJob.spec:type_name -> cronraft.log.Spec
+	41, // 26: cronraft.log.PutJob.hook:type_name -> cronraft.log.Hook
+	16, // 27: cronraft.log.Plan.slots:type_name -> cronraft.log.PlannedSlot
+	34, // 28: cronraft.log.PlannedSlot.node:type_name -> cronraft.log.Node
+	6,  // 29: cronraft.log.PlannedSlot.trigger:type_name -> cronraft.log.Trigger
+	1,  // 30: cronraft.log.Run.overlap:type_name -> cronraft.log.OverlapPolicy
+	12, // 31: cronraft.log.Run.once:type_name -> cronraft.log.Once
+	12, // 32: cronraft.log.Cancel.once:type_name -> cronraft.log.Once
+	20, // 33: cronraft.log.Begin.attempts:type_name -> cronraft.log.BeginAttempt
+	35, // 34: cronraft.log.BeginAttempt.ref:type_name -> cronraft.log.AttemptRef
+	34, // 35: cronraft.log.BeginAttempt.node:type_name -> cronraft.log.Node
+	22, // 36: cronraft.log.Record.outcomes:type_name -> cronraft.log.Outcome
+	35, // 37: cronraft.log.Outcome.ref:type_name -> cronraft.log.AttemptRef
+	34, // 38: cronraft.log.Outcome.node:type_name -> cronraft.log.Node
+	36, // 39: cronraft.log.Outcome.error:type_name -> cronraft.log.AttemptError
+	37, // 40: cronraft.log.Outcome.timings:type_name -> cronraft.log.Timings
+	35, // 41: cronraft.log.MarkLost.attempts:type_name -> cronraft.log.AttemptRef
+	35, // 42: cronraft.log.MarkLost.final:type_name -> cronraft.log.AttemptRef
+	34, // 43: cronraft.log.DismissNode.node:type_name -> cronraft.log.Node
+	1,  // 44: cronraft.log.Backfill.overlap:type_name -> cronraft.log.OverlapPolicy
+	29, // 45: cronraft.log.Backfill.slots:type_name -> cronraft.log.BackfillSlot
+	12, // 46: cronraft.log.Backfill.once:type_name -> cronraft.log.Once
+	38, // 47: cronraft.log.PutKey.key:type_name -> cronraft.log.APIKey
+	12, // 48: cronraft.log.PutKey.once:type_name -> cronraft.log.Once
+	12, // 49: cronraft.log.TryHook.once:type_name -> cronraft.log.Once
+	42, // 50: cronraft.log.Spec.headers:type_name -> cronraft.log.Header
+	5,  // 51: cronraft.log.Spec.capture:type_name -> cronraft.log.Capture
+	4,  // 52: cronraft.log.Spec.backoff:type_name -> cronraft.log.Backoff
+	2,  // 53: cronraft.log.Spec.misfire:type_name -> cronraft.log.MisfirePolicy
+	3,  // 54: cronraft.log.Spec.guarantee:type_name -> cronraft.log.Guarantee
+	40, // 55: cronraft.log.Spec.tags:type_name -> cronraft.log.Tag
+	40, // 56: cronraft.log.Hook.tag:type_name -> cronraft.log.Tag
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_fsm_logpb_log_proto_init() }
@@ -3034,15 +3917,20 @@ func file_fsm_logpb_log_proto_init() {
 		(*Entry_PruneAnswers)(nil),
 		(*Entry_RaiseVersion)(nil),
 		(*Entry_DismissNode)(nil),
+		(*Entry_Backfill)(nil),
+		(*Entry_PutKey)(nil),
+		(*Entry_DeleteKey)(nil),
+		(*Entry_Announce)(nil),
+		(*Entry_TryHook)(nil),
 	}
-	file_fsm_logpb_log_proto_msgTypes[25].OneofWrappers = []any{}
+	file_fsm_logpb_log_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_logpb_log_proto_rawDesc), len(file_fsm_logpb_log_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   27,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

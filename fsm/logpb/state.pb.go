@@ -33,6 +33,7 @@ const (
 	Phase_PHASE_WAITING  Phase = 3
 	Phase_PHASE_ABORTING Phase = 4
 	Phase_PHASE_BUFFERED Phase = 5
+	Phase_PHASE_QUEUED   Phase = 6
 )
 
 // Enum value maps for Phase.
@@ -44,6 +45,7 @@ var (
 		3: "PHASE_WAITING",
 		4: "PHASE_ABORTING",
 		5: "PHASE_BUFFERED",
+		6: "PHASE_QUEUED",
 	}
 	Phase_value = map[string]int32{
 		"PHASE_CLOSED":   0,
@@ -52,6 +54,7 @@ var (
 		"PHASE_WAITING":  3,
 		"PHASE_ABORTING": 4,
 		"PHASE_BUFFERED": 5,
+		"PHASE_QUEUED":   6,
 	}
 )
 
@@ -89,6 +92,7 @@ type Definition struct {
 	CreatedAt     int64                  `protobuf:"varint,2,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	UpdatedAt     int64                  `protobuf:"varint,3,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	Spec          *Spec                  `protobuf:"bytes,4,opt,name=spec,proto3" json:"spec,omitempty"`
+	Hook          *Hook                  `protobuf:"bytes,5,opt,name=hook,proto3" json:"hook,omitempty"` // of a webhook
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -151,6 +155,13 @@ func (x *Definition) GetSpec() *Spec {
 	return nil
 }
 
+func (x *Definition) GetHook() *Hook {
+	if x != nil {
+		return x.Hook
+	}
+	return nil
+}
+
 // JobState is what planning and recording read and change: small.
 type JobState struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
@@ -172,7 +183,19 @@ type JobState struct {
 	// No terminal record has a smaller order: where retention begins to look.
 	Oldest uint64 `protobuf:"varint,15,opt,name=oldest,proto3" json:"oldest,omitempty"`
 	// No record ever had a greater order: a greater one needs no look.
-	Newest        uint64 `protobuf:"varint,16,opt,name=newest,proto3" json:"newest,omitempty"`
+	Newest uint64 `protobuf:"varint,16,opt,name=newest,proto3" json:"newest,omitempty"`
+	// When the next run is due, if not at next_run_at.
+	NextDueAt int64 `protobuf:"varint,17,opt,name=next_due_at,json=nextDueAt,proto3" json:"next_due_at,omitempty"`
+	// How many executions max_runs has limited so far.
+	Runs int64 `protobuf:"varint,18,opt,name=runs,proto3" json:"runs,omitempty"`
+	// These repeat the definition, which is read rarely.
+	MaxRuns            int64 `protobuf:"varint,19,opt,name=max_runs,json=maxRuns,proto3" json:"max_runs,omitempty"`
+	PauseAfterFailures int64 `protobuf:"varint,20,opt,name=pause_after_failures,json=pauseAfterFailures,proto3" json:"pause_after_failures,omitempty"`
+	Hook               bool  `protobuf:"varint,21,opt,name=hook,proto3" json:"hook,omitempty"`
+	// What events call the job, from version 3 on; empty until there was one.
+	Name string `protobuf:"bytes,22,opt,name=name,proto3" json:"name,omitempty"`
+	// No record with a greater order was removed: from version 3 on.
+	Removed       uint64 `protobuf:"varint,23,opt,name=removed,proto3" json:"removed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,6 +342,55 @@ func (x *JobState) GetNewest() uint64 {
 	return 0
 }
 
+func (x *JobState) GetNextDueAt() int64 {
+	if x != nil {
+		return x.NextDueAt
+	}
+	return 0
+}
+
+func (x *JobState) GetRuns() int64 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
+func (x *JobState) GetMaxRuns() int64 {
+	if x != nil {
+		return x.MaxRuns
+	}
+	return 0
+}
+
+func (x *JobState) GetPauseAfterFailures() int64 {
+	if x != nil {
+		return x.PauseAfterFailures
+	}
+	return 0
+}
+
+func (x *JobState) GetHook() bool {
+	if x != nil {
+		return x.Hook
+	}
+	return false
+}
+
+func (x *JobState) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *JobState) GetRemoved() uint64 {
+	if x != nil {
+		return x.Removed
+	}
+	return 0
+}
+
 type Execution struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Trigger       Trigger                `protobuf:"varint,1,opt,name=trigger,proto3,enum=cronraft.log.Trigger" json:"trigger,omitempty"`
@@ -336,6 +408,7 @@ type Execution struct {
 	MissedFrom    int64                  `protobuf:"varint,13,opt,name=missed_from,json=missedFrom,proto3" json:"missed_from,omitempty"`
 	MissedTo      int64                  `protobuf:"varint,14,opt,name=missed_to,json=missedTo,proto3" json:"missed_to,omitempty"`
 	MissedCount   int64                  `protobuf:"varint,15,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
+	Event         *Event                 `protobuf:"bytes,16,opt,name=event,proto3" json:"event,omitempty"` // that a webhook delivers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -475,6 +548,187 @@ func (x *Execution) GetMissedCount() int64 {
 	return 0
 }
 
+func (x *Execution) GetEvent() *Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+// Event is what the entry of the log with the index made happen.
+type Event struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Index     uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Part      int64                  `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`
+	Type      string                 `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	At        int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`
+	Namespace string                 `protobuf:"bytes,5,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Job       uint64                 `protobuf:"fixed64,6,opt,name=job,proto3" json:"job,omitempty"`
+	JobName   string                 `protobuf:"bytes,7,opt,name=job_name,json=jobName,proto3" json:"job_name,omitempty"`
+	Version   uint64                 `protobuf:"varint,8,opt,name=version,proto3" json:"version,omitempty"`
+	// The execution: its job is that of the event.
+	Order         uint64        `protobuf:"fixed64,9,opt,name=order,proto3" json:"order,omitempty"`
+	Trigger       Trigger       `protobuf:"varint,10,opt,name=trigger,proto3,enum=cronraft.log.Trigger" json:"trigger,omitempty"`
+	ScheduledAt   int64         `protobuf:"varint,11,opt,name=scheduled_at,json=scheduledAt,proto3" json:"scheduled_at,omitempty"`
+	Result        Result        `protobuf:"varint,12,opt,name=result,proto3,enum=cronraft.log.Result" json:"result,omitempty"`
+	HttpStatus    int64         `protobuf:"varint,13,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
+	Error         *AttemptError `protobuf:"bytes,14,opt,name=error,proto3" json:"error,omitempty"`
+	MissedCount   int64         `protobuf:"varint,15,opt,name=missed_count,json=missedCount,proto3" json:"missed_count,omitempty"`
+	Failures      int64         `protobuf:"varint,16,opt,name=failures,proto3" json:"failures,omitempty"`
+	NodeId        string        `protobuf:"bytes,17,opt,name=node_id,json=nodeId,proto3" json:"node_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_fsm_logpb_state_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_state_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Event) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Event) GetPart() int64 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+func (x *Event) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Event) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Event) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Event) GetJob() uint64 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+func (x *Event) GetJobName() string {
+	if x != nil {
+		return x.JobName
+	}
+	return ""
+}
+
+func (x *Event) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Event) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *Event) GetTrigger() Trigger {
+	if x != nil {
+		return x.Trigger
+	}
+	return Trigger_TRIGGER_NONE
+}
+
+func (x *Event) GetScheduledAt() int64 {
+	if x != nil {
+		return x.ScheduledAt
+	}
+	return 0
+}
+
+func (x *Event) GetResult() Result {
+	if x != nil {
+		return x.Result
+	}
+	return Result_RESULT_NONE
+}
+
+func (x *Event) GetHttpStatus() int64 {
+	if x != nil {
+		return x.HttpStatus
+	}
+	return 0
+}
+
+func (x *Event) GetError() *AttemptError {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *Event) GetMissedCount() int64 {
+	if x != nil {
+		return x.MissedCount
+	}
+	return 0
+}
+
+func (x *Event) GetFailures() int64 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Event) GetNodeId() string {
+	if x != nil {
+		return x.NodeId
+	}
+	return ""
+}
+
 type Attempt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        int64                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -490,7 +744,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_fsm_logpb_state_proto_msgTypes[3]
+	mi := &file_fsm_logpb_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -502,7 +756,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_state_proto_msgTypes[3]
+	mi := &file_fsm_logpb_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -515,7 +769,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{3}
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Attempt) GetNumber() int64 {
@@ -577,13 +831,14 @@ type OpenExecution struct {
 	Node          *Node                  `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"`
 	RetryAt       int64                  `protobuf:"varint,6,opt,name=retry_at,json=retryAt,proto3" json:"retry_at,omitempty"`
 	Failures      int64                  `protobuf:"varint,7,opt,name=failures,proto3" json:"failures,omitempty"`
+	Beside        bool                   `protobuf:"varint,8,opt,name=beside,proto3" json:"beside,omitempty"` // in a queue: it may run beside others
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OpenExecution) Reset() {
 	*x = OpenExecution{}
-	mi := &file_fsm_logpb_state_proto_msgTypes[4]
+	mi := &file_fsm_logpb_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +850,7 @@ func (x *OpenExecution) String() string {
 func (*OpenExecution) ProtoMessage() {}
 
 func (x *OpenExecution) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_state_proto_msgTypes[4]
+	mi := &file_fsm_logpb_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +863,7 @@ func (x *OpenExecution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenExecution.ProtoReflect.Descriptor instead.
 func (*OpenExecution) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{4}
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *OpenExecution) GetTrigger() Trigger {
@@ -660,6 +915,13 @@ func (x *OpenExecution) GetFailures() int64 {
 	return 0
 }
 
+func (x *OpenExecution) GetBeside() bool {
+	if x != nil {
+		return x.Beside
+	}
+	return false
+}
+
 type Applied struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -669,7 +931,7 @@ type Applied struct {
 
 func (x *Applied) Reset() {
 	*x = Applied{}
-	mi := &file_fsm_logpb_state_proto_msgTypes[5]
+	mi := &file_fsm_logpb_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +943,7 @@ func (x *Applied) String() string {
 func (*Applied) ProtoMessage() {}
 
 func (x *Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_state_proto_msgTypes[5]
+	mi := &file_fsm_logpb_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +956,7 @@ func (x *Applied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Applied.ProtoReflect.Descriptor instead.
 func (*Applied) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{5}
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Applied) GetIndex() uint64 {
@@ -713,7 +975,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_fsm_logpb_state_proto_msgTypes[6]
+	mi := &file_fsm_logpb_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +987,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_state_proto_msgTypes[6]
+	mi := &file_fsm_logpb_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +1000,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{6}
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Cluster) GetId() string {
@@ -757,7 +1019,7 @@ type KeyHash struct {
 
 func (x *KeyHash) Reset() {
 	*x = KeyHash{}
-	mi := &file_fsm_logpb_state_proto_msgTypes[7]
+	mi := &file_fsm_logpb_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +1031,7 @@ func (x *KeyHash) String() string {
 func (*KeyHash) ProtoMessage() {}
 
 func (x *KeyHash) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_state_proto_msgTypes[7]
+	mi := &file_fsm_logpb_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +1044,7 @@ func (x *KeyHash) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyHash.ProtoReflect.Descriptor instead.
 func (*KeyHash) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{7}
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *KeyHash) GetHash() []byte {
@@ -790,6 +1052,142 @@ func (x *KeyHash) GetHash() []byte {
 		return x.Hash
 	}
 	return nil
+}
+
+// KeyRef is the API key that an earlier secret belongs to.
+type KeyRef struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyRef) Reset() {
+	*x = KeyRef{}
+	mi := &file_fsm_logpb_state_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyRef) ProtoMessage() {}
+
+func (x *KeyRef) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_state_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyRef.ProtoReflect.Descriptor instead.
+func (*KeyRef) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *KeyRef) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// JobRef is the job that has an external ID.
+type JobRef struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           uint64                 `protobuf:"fixed64,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobRef) Reset() {
+	*x = JobRef{}
+	mi := &file_fsm_logpb_state_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobRef) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobRef) ProtoMessage() {}
+
+func (x *JobRef) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_state_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobRef.ProtoReflect.Descriptor instead.
+func (*JobRef) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *JobRef) GetJob() uint64 {
+	if x != nil {
+		return x.Job
+	}
+	return 0
+}
+
+// Retention is how many records of a job were kept last: what an entry goes by
+// that does not say.
+type Retention struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PerJob        *int64                 `protobuf:"varint,1,opt,name=per_job,json=perJob,proto3,oneof" json:"per_job,omitempty"` // 0 keeps all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Retention) Reset() {
+	*x = Retention{}
+	mi := &file_fsm_logpb_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Retention) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Retention) ProtoMessage() {}
+
+func (x *Retention) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Retention.ProtoReflect.Descriptor instead.
+func (*Retention) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Retention) GetPerJob() int64 {
+	if x != nil && x.PerJob != nil {
+		return *x.PerJob
+	}
+	return 0
 }
 
 // LogVersion is the version up to which log entries are written; 1 if there is
@@ -803,7 +1201,7 @@ type LogVersion struct {
 
 func (x *LogVersion) Reset() {
 	*x = LogVersion{}
-	mi := &file_fsm_logpb_state_proto_msgTypes[8]
+	mi := &file_fsm_logpb_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +1213,7 @@ func (x *LogVersion) String() string {
 func (*LogVersion) ProtoMessage() {}
 
 func (x *LogVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_state_proto_msgTypes[8]
+	mi := &file_fsm_logpb_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +1226,7 @@ func (x *LogVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogVersion.ProtoReflect.Descriptor instead.
 func (*LogVersion) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{8}
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LogVersion) GetVersion() uint32 {
@@ -850,7 +1248,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_fsm_logpb_state_proto_msgTypes[9]
+	mi := &file_fsm_logpb_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +1260,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_state_proto_msgTypes[9]
+	mi := &file_fsm_logpb_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1273,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{9}
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Answer) GetAt() int64 {
@@ -909,7 +1307,7 @@ type Dismissed struct {
 
 func (x *Dismissed) Reset() {
 	*x = Dismissed{}
-	mi := &file_fsm_logpb_state_proto_msgTypes[10]
+	mi := &file_fsm_logpb_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +1319,7 @@ func (x *Dismissed) String() string {
 func (*Dismissed) ProtoMessage() {}
 
 func (x *Dismissed) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_state_proto_msgTypes[10]
+	mi := &file_fsm_logpb_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +1332,7 @@ func (x *Dismissed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dismissed.ProtoReflect.Descriptor instead.
 func (*Dismissed) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{10}
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Dismissed) GetIncarnation() uint64 {
@@ -944,11 +1342,105 @@ func (x *Dismissed) GetIncarnation() uint64 {
 	return 0
 }
 
+// Minute is what became of the executions of a namespace that ended within a
+// minute. Lateness counts them by bucket, without the empty ones at the end.
+type Minute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Success       int64                  `protobuf:"varint,1,opt,name=success,proto3" json:"success,omitempty"`
+	Failed        int64                  `protobuf:"varint,2,opt,name=failed,proto3" json:"failed,omitempty"`
+	Skipped       int64                  `protobuf:"varint,3,opt,name=skipped,proto3" json:"skipped,omitempty"`
+	Missed        int64                  `protobuf:"varint,4,opt,name=missed,proto3" json:"missed,omitempty"`
+	Cancelled     int64                  `protobuf:"varint,5,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
+	Attempts      int64                  `protobuf:"varint,6,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Lateness      []int64                `protobuf:"varint,7,rep,packed,name=lateness,proto3" json:"lateness,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Minute) Reset() {
+	*x = Minute{}
+	mi := &file_fsm_logpb_state_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Minute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Minute) ProtoMessage() {}
+
+func (x *Minute) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_state_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Minute.ProtoReflect.Descriptor instead.
+func (*Minute) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_state_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Minute) GetSuccess() int64 {
+	if x != nil {
+		return x.Success
+	}
+	return 0
+}
+
+func (x *Minute) GetFailed() int64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *Minute) GetSkipped() int64 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
+func (x *Minute) GetMissed() int64 {
+	if x != nil {
+		return x.Missed
+	}
+	return 0
+}
+
+func (x *Minute) GetCancelled() int64 {
+	if x != nil {
+		return x.Cancelled
+	}
+	return 0
+}
+
+func (x *Minute) GetAttempts() int64 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Minute) GetLateness() []int64 {
+	if x != nil {
+		return x.Lateness
+	}
+	return nil
+}
+
 var File_fsm_logpb_state_proto protoreflect.FileDescriptor
 
 const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\n" +
-	"\x15fsm/logpb/state.proto\x12\fcronraft.log\x1a\x13fsm/logpb/log.proto\"\x89\x01\n" +
+	"\x15fsm/logpb/state.proto\x12\fcronraft.log\x1a\x13fsm/logpb/log.proto\"\xb1\x01\n" +
 	"\n" +
 	"Definition\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x1d\n" +
@@ -956,7 +1448,8 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"created_at\x18\x02 \x01(\x03R\tcreatedAt\x12\x1d\n" +
 	"\n" +
 	"updated_at\x18\x03 \x01(\x03R\tupdatedAt\x12&\n" +
-	"\x04spec\x18\x04 \x01(\v2\x12.cronraft.log.SpecR\x04spec\"\x9a\x04\n" +
+	"\x04spec\x18\x04 \x01(\v2\x12.cronraft.log.SpecR\x04spec\x12&\n" +
+	"\x04hook\x18\x05 \x01(\v2\x12.cronraft.log.HookR\x04hook\"\xdd\x05\n" +
 	"\bJobState\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12)\n" +
@@ -975,7 +1468,14 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\tcancelled\x18\r \x01(\x03R\tcancelled\x12\x18\n" +
 	"\arecords\x18\x0e \x01(\x03R\arecords\x12\x16\n" +
 	"\x06oldest\x18\x0f \x01(\x04R\x06oldest\x12\x16\n" +
-	"\x06newest\x18\x10 \x01(\x04R\x06newest\"\x9f\x04\n" +
+	"\x06newest\x18\x10 \x01(\x04R\x06newest\x12\x1e\n" +
+	"\vnext_due_at\x18\x11 \x01(\x03R\tnextDueAt\x12\x12\n" +
+	"\x04runs\x18\x12 \x01(\x03R\x04runs\x12\x19\n" +
+	"\bmax_runs\x18\x13 \x01(\x03R\amaxRuns\x120\n" +
+	"\x14pause_after_failures\x18\x14 \x01(\x03R\x12pauseAfterFailures\x12\x12\n" +
+	"\x04hook\x18\x15 \x01(\bR\x04hook\x12\x12\n" +
+	"\x04name\x18\x16 \x01(\tR\x04name\x12\x18\n" +
+	"\aremoved\x18\x17 \x01(\x04R\aremoved\"\xca\x04\n" +
 	"\tExecution\x12/\n" +
 	"\atrigger\x18\x01 \x01(\x0e2\x15.cronraft.log.TriggerR\atrigger\x12!\n" +
 	"\fscheduled_at\x18\x02 \x01(\x03R\vscheduledAt\x12\x15\n" +
@@ -997,7 +1497,28 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\vmissed_from\x18\r \x01(\x03R\n" +
 	"missedFrom\x12\x1b\n" +
 	"\tmissed_to\x18\x0e \x01(\x03R\bmissedTo\x12!\n" +
-	"\fmissed_count\x18\x0f \x01(\x03R\vmissedCount\"\xfe\x01\n" +
+	"\fmissed_count\x18\x0f \x01(\x03R\vmissedCount\x12)\n" +
+	"\x05event\x18\x10 \x01(\v2\x13.cronraft.log.EventR\x05event\"\xfd\x03\n" +
+	"\x05Event\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\x03R\x04part\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x1c\n" +
+	"\tnamespace\x18\x05 \x01(\tR\tnamespace\x12\x10\n" +
+	"\x03job\x18\x06 \x01(\x06R\x03job\x12\x19\n" +
+	"\bjob_name\x18\a \x01(\tR\ajobName\x12\x18\n" +
+	"\aversion\x18\b \x01(\x04R\aversion\x12\x14\n" +
+	"\x05order\x18\t \x01(\x06R\x05order\x12/\n" +
+	"\atrigger\x18\n" +
+	" \x01(\x0e2\x15.cronraft.log.TriggerR\atrigger\x12!\n" +
+	"\fscheduled_at\x18\v \x01(\x03R\vscheduledAt\x12,\n" +
+	"\x06result\x18\f \x01(\x0e2\x14.cronraft.log.ResultR\x06result\x12\x1f\n" +
+	"\vhttp_status\x18\r \x01(\x03R\n" +
+	"httpStatus\x120\n" +
+	"\x05error\x18\x0e \x01(\v2\x1a.cronraft.log.AttemptErrorR\x05error\x12!\n" +
+	"\fmissed_count\x18\x0f \x01(\x03R\vmissedCount\x12\x1a\n" +
+	"\bfailures\x18\x10 \x01(\x03R\bfailures\x12\x17\n" +
+	"\anode_id\x18\x11 \x01(\tR\x06nodeId\"\xfe\x01\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x17\n" +
 	"\anode_id\x18\x02 \x01(\tR\x06nodeId\x12\x1d\n" +
@@ -1008,7 +1529,7 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\vhttp_status\x18\x05 \x01(\x03R\n" +
 	"httpStatus\x120\n" +
 	"\x05error\x18\x06 \x01(\v2\x1a.cronraft.log.AttemptErrorR\x05error\x12/\n" +
-	"\atimings\x18\a \x01(\v2\x15.cronraft.log.TimingsR\atimings\"\x87\x02\n" +
+	"\atimings\x18\a \x01(\v2\x15.cronraft.log.TimingsR\atimings\"\x9f\x02\n" +
 	"\rOpenExecution\x12/\n" +
 	"\atrigger\x18\x01 \x01(\x0e2\x15.cronraft.log.TriggerR\atrigger\x12!\n" +
 	"\fscheduled_at\x18\x02 \x01(\x03R\vscheduledAt\x12)\n" +
@@ -1016,13 +1537,22 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\aattempt\x18\x04 \x01(\x03R\aattempt\x12&\n" +
 	"\x04node\x18\x05 \x01(\v2\x12.cronraft.log.NodeR\x04node\x12\x19\n" +
 	"\bretry_at\x18\x06 \x01(\x03R\aretryAt\x12\x1a\n" +
-	"\bfailures\x18\a \x01(\x03R\bfailures\"\x1f\n" +
+	"\bfailures\x18\a \x01(\x03R\bfailures\x12\x16\n" +
+	"\x06beside\x18\b \x01(\bR\x06beside\"\x1f\n" +
 	"\aApplied\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"\x19\n" +
 	"\aCluster\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x1d\n" +
 	"\aKeyHash\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\fR\x04hash\"&\n" +
+	"\x04hash\x18\x01 \x01(\fR\x04hash\"\x18\n" +
+	"\x06KeyRef\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x1a\n" +
+	"\x06JobRef\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\x06R\x03job\"5\n" +
+	"\tRetention\x12\x1c\n" +
+	"\aper_job\x18\x01 \x01(\x03H\x00R\x06perJob\x88\x01\x01B\n" +
+	"\n" +
+	"\b_per_job\"&\n" +
 	"\n" +
 	"LogVersion\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\"J\n" +
@@ -1031,14 +1561,23 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\arequest\x18\x02 \x01(\fR\arequest\x12\x16\n" +
 	"\x06answer\x18\x03 \x01(\fR\x06answer\"-\n" +
 	"\tDismissed\x12 \n" +
-	"\vincarnation\x18\x01 \x01(\x04R\vincarnation*z\n" +
+	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\"\xc2\x01\n" +
+	"\x06Minute\x12\x18\n" +
+	"\asuccess\x18\x01 \x01(\x03R\asuccess\x12\x16\n" +
+	"\x06failed\x18\x02 \x01(\x03R\x06failed\x12\x18\n" +
+	"\askipped\x18\x03 \x01(\x03R\askipped\x12\x16\n" +
+	"\x06missed\x18\x04 \x01(\x03R\x06missed\x12\x1c\n" +
+	"\tcancelled\x18\x05 \x01(\x03R\tcancelled\x12\x1a\n" +
+	"\battempts\x18\x06 \x01(\x03R\battempts\x12\x1a\n" +
+	"\blateness\x18\a \x03(\x03R\blateness*\x8c\x01\n" +
 	"\x05Phase\x12\x10\n" +
 	"\fPHASE_CLOSED\x10\x00\x12\x11\n" +
 	"\rPHASE_PENDING\x10\x01\x12\x11\n" +
 	"\rPHASE_RUNNING\x10\x02\x12\x11\n" +
 	"\rPHASE_WAITING\x10\x03\x12\x12\n" +
 	"\x0ePHASE_ABORTING\x10\x04\x12\x12\n" +
-	"\x0ePHASE_BUFFERED\x10\x05B(Z&github.com/cronraft/cronraft/fsm/logpbb\x06proto3"
+	"\x0ePHASE_BUFFERED\x10\x05\x12\x10\n" +
+	"\fPHASE_QUEUED\x10\x06B(Z&github.com/cronraft/cronraft/fsm/logpbb\x06proto3"
 
 var (
 	file_fsm_logpb_state_proto_rawDescOnce sync.Once
@@ -1053,48 +1592,59 @@ func file_fsm_logpb_state_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_logpb_state_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fsm_logpb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_fsm_logpb_state_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_fsm_logpb_state_proto_goTypes = []any{
 	(Phase)(0),            // 0: cronraft.log.Phase
 	(*Definition)(nil),    // 1: cronraft.log.Definition
 	(*JobState)(nil),      // 2: cronraft.log.JobState
 	(*Execution)(nil),     // 3: cronraft.log.Execution
-	(*Attempt)(nil),       // 4: cronraft.log.Attempt
-	(*OpenExecution)(nil), // 5: cronraft.log.OpenExecution
-	(*Applied)(nil),       // 6: cronraft.log.Applied
-	(*Cluster)(nil),       // 7: cronraft.log.Cluster
-	(*KeyHash)(nil),       // 8: cronraft.log.KeyHash
-	(*LogVersion)(nil),    // 9: cronraft.log.LogVersion
-	(*Answer)(nil),        // 10: cronraft.log.Answer
-	(*Dismissed)(nil),     // 11: cronraft.log.Dismissed
-	(*Spec)(nil),          // 12: cronraft.log.Spec
-	(State)(0),            // 13: cronraft.log.State
-	(OverlapPolicy)(0),    // 14: cronraft.log.OverlapPolicy
-	(Result)(0),           // 15: cronraft.log.Result
-	(Trigger)(0),          // 16: cronraft.log.Trigger
-	(*AttemptError)(nil),  // 17: cronraft.log.AttemptError
-	(*Timings)(nil),       // 18: cronraft.log.Timings
-	(*Node)(nil),          // 19: cronraft.log.Node
+	(*Event)(nil),         // 4: cronraft.log.Event
+	(*Attempt)(nil),       // 5: cronraft.log.Attempt
+	(*OpenExecution)(nil), // 6: cronraft.log.OpenExecution
+	(*Applied)(nil),       // 7: cronraft.log.Applied
+	(*Cluster)(nil),       // 8: cronraft.log.Cluster
+	(*KeyHash)(nil),       // 9: cronraft.log.KeyHash
+	(*KeyRef)(nil),        // 10: cronraft.log.KeyRef
+	(*JobRef)(nil),        // 11: cronraft.log.JobRef
+	(*Retention)(nil),     // 12: cronraft.log.Retention
+	(*LogVersion)(nil),    // 13: cronraft.log.LogVersion
+	(*Answer)(nil),        // 14: cronraft.log.Answer
+	(*Dismissed)(nil),     // 15: cronraft.log.Dismissed
+	(*Minute)(nil),        // 16: cronraft.log.Minute
+	(*Spec)(nil),          // 17: cronraft.log.Spec
+	(*Hook)(nil),          // 18: cronraft.log.Hook
+	(State)(0),            // 19: cronraft.log.State
+	(OverlapPolicy)(0),    // 20: cronraft.log.OverlapPolicy
+	(Result)(0),           // 21: cronraft.log.Result
+	(Trigger)(0),          // 22: cronraft.log.Trigger
+	(*AttemptError)(nil),  // 23: cronraft.log.AttemptError
+	(*Timings)(nil),       // 24: cronraft.log.Timings
+	(*Node)(nil),          // 25: cronraft.log.Node
 }
 var file_fsm_logpb_state_proto_depIdxs = []int32{
-	12, // 0: cronraft.log.Definition.spec:type_name -> cronraft.log.Spec
-	13, // 1: cronraft.log.JobState.state:type_name -> cronraft.log.State
-	14, // 2: cronraft.log.JobState.overlap:type_name -> cronraft.log.OverlapPolicy
-	15, // 3: cronraft.log.JobState.last_result:type_name -> cronraft.log.Result
-	16, // 4: cronraft.log.Execution.trigger:type_name -> cronraft.log.Trigger
-	15, // 5: cronraft.log.Execution.result:type_name -> cronraft.log.Result
-	17, // 6: cronraft.log.Execution.error:type_name -> cronraft.log.AttemptError
-	4,  // 7: cronraft.log.Execution.attempts:type_name -> cronraft.log.Attempt
-	17, // 8: cronraft.log.Attempt.error:type_name -> cronraft.log.AttemptError
-	18, // 9: cronraft.log.Attempt.timings:type_name -> cronraft.log.Timings
-	16, // 10: cronraft.log.OpenExecution.trigger:type_name -> cronraft.log.Trigger
-	0,  // 11: cronraft.log.OpenExecution.phase:type_name -> cronraft.log.Phase
-	19, // 12: cronraft.log.OpenExecution.node:type_name -> cronraft.log.Node
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	17, // 0: cronraft.log.Definition.spec:type_name -> cronraft.log.Spec
+	18, // 1: cronraft.log.Definition.hook:type_name -> cronraft.log.Hook
+	19, // 2: cronraft.log.JobState.state:type_name -> cronraft.log.State
+	20, // 3: cronraft.log.JobState.overlap:type_name -> cronraft.log.OverlapPolicy
+	21, // 4: cronraft.log.JobState.last_result:type_name -> cronraft.log.Result
+	22, // 5: cronraft.log.Execution.trigger:type_name -> cronraft.log.Trigger
+	21, // 6: cronraft.log.Execution.result:type_name -> cronraft.log.Result
+	23, // 7: cronraft.log.Execution.error:type_name -> cronraft.log.AttemptError
+	5,  // 8: cronraft.log.Execution.attempts:type_name -> cronraft.log.Attempt
+	4,  // 9: cronraft.log.Execution.event:type_name -> cronraft.log.Event
+	22, // 10: cronraft.log.Event.trigger:type_name -> cronraft.log.Trigger
+	21, // 11: cronraft.log.Event.result:type_name -> cronraft.log.Result
+	23, // 12: cronraft.log.Event.error:type_name -> cronraft.log.AttemptError
+	23, // 13: cronraft.log.Attempt.error:type_name -> cronraft.log.AttemptError
+	24, // 14: cronraft.log.Attempt.timings:type_name -> cronraft.log.Timings
+	22, // 15: cronraft.log.OpenExecution.trigger:type_name -> cronraft.log.Trigger
+	0,  // 16: cronraft.log.OpenExecution.phase:type_name -> cronraft.log.Phase
+	25, // 17: cronraft.log.OpenExecution.node:type_name -> cronraft.log.Node
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_fsm_logpb_state_proto_init() }
@@ -1103,13 +1653,14 @@ func file_fsm_logpb_state_proto_init() {
 		return
 	}
 	file_fsm_logpb_log_proto_init()
+	file_fsm_logpb_state_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_logpb_state_proto_rawDesc), len(file_fsm_logpb_state_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

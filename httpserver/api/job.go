@@ -6,14 +6,21 @@ const Hidden = "***"
 
 // Job is a job as it is read. Exactly one kind of schedule is not null.
 type Job struct {
-	JobID           string  `json:"jobId"`
-	Name            string  `json:"name"`
-	Description     *string `json:"description"`
-	CronExpression  *string `json:"cronExpression"`
-	IntervalSeconds *int64  `json:"intervalSeconds"`
-	Timezone        string  `json:"timezone"`
-	State           string  `json:"state"`
-	PauseReason     *string `json:"pauseReason"`
+	JobID           string            `json:"jobId"`
+	Name            string            `json:"name"`
+	Description     *string           `json:"description"`
+	Tags            map[string]string `json:"tags"`
+	ExternalID      *string           `json:"externalId"`
+	CronExpression  *string           `json:"cronExpression"`
+	IntervalSeconds *int64            `json:"intervalSeconds"`
+	RunAt           *Time             `json:"runAt"`
+	Timezone        string            `json:"timezone"`
+	StartAt         *Time             `json:"startAt"`
+	EndAt           *Time             `json:"endAt"`
+	MaxRuns         *int              `json:"maxRuns"`
+	JitterSeconds   int64             `json:"jitterSeconds"`
+	State           string            `json:"state"`
+	PauseReason     *string           `json:"pauseReason"`
 
 	TargetURL       string            `json:"targetUrl"`
 	HTTPMethod      string            `json:"httpMethod"`
@@ -34,12 +41,15 @@ type Job struct {
 	CatchupWindowSeconds int64  `json:"catchupWindowSeconds"`
 	DeliveryGuarantee    string `json:"deliveryGuarantee"`
 
+	PauseAfterConsecutiveFailures int `json:"pauseAfterConsecutiveFailures"`
+
 	Version             uint64  `json:"version"`
 	CreatedAt           Time    `json:"createdAt"`
 	UpdatedAt           Time    `json:"updatedAt"`
 	NextRunAt           *Time   `json:"nextRunAt"`
 	LastRunAt           *Time   `json:"lastRunAt"`
 	LastResult          *string `json:"lastResult"`
+	Namespace           string  `json:"namespace"`
 	ConsecutiveFailures int     `json:"consecutiveFailures"`
 	RunningCount        int     `json:"runningCount"`
 	Counts              Counts  `json:"counts"`

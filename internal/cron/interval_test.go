@@ -9,13 +9,14 @@ import (
 
 func TestNextInterval(t *testing.T) {
 	t.Parallel()
+	anchor := time.Unix(0, 0)
 	f := func(from string, every time.Duration, want string) {
 		t.Helper()
 		at, err := time.Parse(time.RFC3339Nano, from)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := NextInterval(at, every).Format(time.RFC3339); got != want {
+		if got := NextInterval(at, anchor, every).Format(time.RFC3339Nano); got != want {
 			t.Errorf("%s after %s: got %s, want %s", every, from, got, want)
 		}
 	}
@@ -27,6 +28,12 @@ func TestNextInterval(t *testing.T) {
 	f("1969-12-31T23:59:59Z", 7*time.Second, "1970-01-01T00:00:00Z")
 	f("1969-12-31T23:59:53Z", 7*time.Second, "1970-01-01T00:00:00Z")
 	f("9000-01-01T00:00:00Z", 24*time.Hour, "9000-01-02T00:00:00Z")
+	anchor = time.Date(2026, time.March, 26, 16, 20, 0, 250e6, time.UTC)
+	f("2026-03-26T16:20:00.249Z", 15*time.Minute, "2026-03-26T16:20:00.25Z")
+	f("2026-03-26T16:20:00.25Z", 15*time.Minute, "2026-03-26T16:35:00.25Z")
+	f("2026-03-26T16:20:00.2509Z", 15*time.Minute, "2026-03-26T16:35:00.25Z")
+	f("2026-03-26T16:05:00.2Z", 15*time.Minute, "2026-03-26T16:05:00.25Z")
+	f("9000-01-01T00:00:00Z", 24*time.Hour, "9000-01-01T16:20:00.25Z")
 }
 
 func TestNextInterval_Properties(t *testing.T) {
@@ -34,9 +41,10 @@ func TestNextInterval_Properties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		every := time.Duration(rapid.Int64Range(1, 31536000).Draw(t, "seconds")) * time.Second
 		at := time.Unix(rapid.Int64Range(-1<<33, 1<<33).Draw(t, "from"), rapid.Int64Range(0, 999999999).Draw(t, "nanos"))
-		next := NextInterval(at, every)
-		if !next.After(at) || next.Sub(at) > every || next.Unix()%int64(every/time.Second) != 0 || next.Nanosecond() != 0 {
-			t.Fatalf("every %s after %s: got %s", every, at, next)
+		anchor := time.UnixMilli(rapid.Int64Range(-1<<42, 1<<42).Draw(t, "anchor"))
+		next := NextInterval(at, anchor, every)
+		if !next.After(at) || next.Sub(at) > every || next.Sub(anchor)%every != 0 {
+			t.Fatalf("every %s from %s after %s: got %s", every, anchor, at, next)
 		}
 	})
 }
@@ -50,7 +58,7 @@ func TestNextInterval_PanicsOnNonsense(t *testing.T) {
 					t.Errorf("%s was taken", every)
 				}
 			}()
-			NextInterval(time.Unix(0, 0), every)
+			NextInterval(time.Unix(0, 0), time.Unix(0, 0), every)
 		}()
 	}
 }

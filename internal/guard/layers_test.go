@@ -38,6 +38,7 @@ const (
 	protobuf   = "google.golang.org/protobuf"
 	raft       = "github.com/hashicorp/raft"
 	webhooks   = "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	yaml       = "go.yaml.in/yaml/v3"
 )
 
 // needsRow are the packages of the standard library that a row has to name too.
@@ -65,6 +66,7 @@ var table = map[string]row{
 	"internal/job":         {layer: 0},
 	"internal/crashpoint":  {layer: 0},
 	"internal/checker":     {layer: 0},
+	"internal/crontab":     {layer: 0},
 	"internal/group":       {layer: 0},
 	"internal/secret":      {layer: 0},
 	"fsm/logpb":            {layer: 0, outside: []string{protobuf, "unsafe"}},
@@ -72,8 +74,17 @@ var table = map[string]row{
 	"transport/memnet":     {layer: 0, outside: []string{"net"}},
 	"httpserver/api":       {layer: 0},
 	"httpserver/dashboard": {layer: 0},
+	"httpserver/docsui":    {layer: 0},
+
+	"httpserver/client": {
+		layer:   1,
+		imports: []string{"httpserver/api"},
+		outside: []string{"net", "net/http", webhooks},
+		tests:   []string{"internal/localcluster"},
+	},
 
 	"internal/cron":         {layer: 1, outside: []string{cronexpr}},
+	"internal/event":        {layer: 1, imports: []string{"internal/job", "httpserver/api"}},
 	"internal/receiver":     {layer: 1, outside: []string{"net/http", webhooks}},
 	"internal/localcluster": {layer: 1, outside: []string{"net", "net/http", "os/exec"}},
 
@@ -101,13 +112,13 @@ var table = map[string]row{
 
 	"httpserver": {
 		layer:   3,
-		imports: []string{"internal/job", "httpserver/api", "httpserver/dashboard"},
-		outside: []string{fasthttp, prometheus, "net", "net/http"}, // net/http: its names for statuses and methods
+		imports: []string{"internal/job", "internal/crontab", "internal/event", "internal/group", "httpserver/api", "httpserver/dashboard", "httpserver/docsui"},
+		outside: []string{fasthttp, prometheus, yaml, "net", "net/http"}, // net/http: its names for statuses and methods
 	},
 	"node": {
 		layer: 3,
 		imports: []string{
-			"internal/job", "internal/crashpoint", "internal/group", "internal/secret",
+			"internal/job", "internal/crashpoint", "internal/event", "internal/group", "internal/secret",
 			"fsm", "scheduler", "transport", "internal/executor",
 		},
 		outside: []string{raft, boltStore, bbolt, hclog, memberlist, pebble + "/vfs", prometheus, "net"},
@@ -116,7 +127,7 @@ var table = map[string]row{
 
 	"cmd/cronraft": {
 		layer:   4,
-		imports: []string{"internal/receiver", "internal/secret", "scheduler", "node", "httpserver"},
+		imports: []string{"internal/job", "internal/receiver", "internal/secret", "scheduler", "node", "httpserver"},
 		outside: []string{cobra, pflag, prometheus, "net", "net/http"},
 		tests:   []string{"internal/localcluster"},
 	},

@@ -47,11 +47,14 @@ type TakeOffice struct {
 	Node NodeRef
 }
 
-// PutJobs creates or replaces the definitions of jobs.
+// PutJobs creates or replaces the definitions of jobs and webhooks. Each part is
+// applied or refused by itself, unless Whole: then, if one is refused, none is
+// applied, and the others are ErrStale.
 type PutJobs struct {
-	At   time.Time
-	Jobs []PutJob
-	Once *Once
+	At    time.Time
+	Jobs  []PutJob
+	Whole bool
+	Once  *Once
 }
 
 // Once makes a write that its caller repeats take effect once: the first one's
@@ -67,9 +70,10 @@ type Once struct {
 const OnceFor = 24 * time.Hour
 
 // PutJob is one definition. Job's ID, Namespace, KeyID, Spec (headers sealed),
-// CreatedAt and NextRunAt count; Version is the one it replaces, zero to create.
-// An existing job of another version is CodePreconditionFailed, a missing one
-// CodeNotFound. Replacing keeps the job's history and counts.
+// Hook, CreatedAt, NextRunAt and NextDueAt count; Version is the one it replaces,
+// zero to create. An existing job of another version is CodePreconditionFailed, a
+// missing one CodeNotFound; an ExternalID that another job of the namespace has is
+// CodeConflict. Replacing keeps the job's history and counts.
 type PutJob struct {
 	Job Job
 	// KeepNextRun keeps the job's NextRunAt as it is when the entry is applied, if
@@ -80,6 +84,8 @@ type PutJob struct {
 	// from Due on.
 	Due    time.Time
 	Missed Gap
+	// Delete deletes the job instead, of which ID, Namespace and Version count.
+	Delete bool
 }
 
 // DeleteJob removes a job with its history and aborts what runs. Version zero
@@ -106,13 +112,16 @@ type PlannedSlot struct {
 	Job     ID
 	Version uint64 // zero matches any
 	Slot    time.Time
-	// Next becomes the job's NextRunAt; zero completes the job.
-	Next time.Time
+	// Next becomes the job's NextRunAt, and NextDue its NextDueAt; zero completes the
+	// job. So does the last of MaxRuns, whatever they are.
+	Next, NextDue time.Time
 	// Node gets the first attempt.
 	Node NodeRef
 	// Fire is the slot that is executed: Slot itself, or a later one if a gap was
 	// missed; zero if nothing of the gap is executed.
 	Fire time.Time
+	// FireDue is when Fire was due.
+	FireDue time.Time
 	// Trigger is SCHEDULED or CATCHUP.
 	Trigger Trigger
 	// Missed is the gap that is recorded and not executed; Count zero for none.
@@ -123,6 +132,8 @@ type PlannedSlot struct {
 type DueSlot struct {
 	Job  ID
 	Slot time.Time
+	// Due is when it is to be fired: Slot, or later by the job's share of its jitter.
+	Due time.Time
 }
 
 // Gap is a run of consecutive slots that were not fired.
@@ -141,6 +152,67 @@ type Run struct {
 	// Overlap replaces the job's policy; empty keeps it.
 	Overlap OverlapPolicy
 	Once    *Once
+}
+
+// Backfill opens an execution for each of some slots of the past, oldest first. With
+// Overlap ALLOW, [BackfillWidth] of them run at a time; otherwise each waits until no
+// other execution of the job is open. None is SKIPPED, and none counts for MaxRuns.
+type Backfill struct {
+	At            time.Time
+	HistoryPerJob int
+	Namespace     string
+	Job           ID
+	Overlap       OverlapPolicy // empty keeps the job's
+	Slots         []BackfillSlot
+	Once          *Once
+}
+
+// BackfillSlot is one slot and its execution, made by [ManualExecution].
+type BackfillSlot struct {
+	Slot      time.Time
+	Execution ExecutionID
+}
+
+// BackfillWidth is how many executions of a backfill run at a time whose executions
+// may overlap.
+const BackfillWidth = 10
+
+// PutKey creates an API key, or replaces the one with its ID, if that is of the
+// version: RotatedAt is what it is compared by. CodeNotFound for one that is gone,
+// ErrStale for one that has been rotated since.
+type PutKey struct {
+	At        time.Time
+	Key       APIKey
+	Create    bool
+	RotatedAt time.Time // of the key that is replaced
+	Once      *Once
+}
+
+// DeleteKey revokes an API key. CodeInUse if jobs are signed with it, unless Force;
+// CodeNotFound if it is not there or of another namespace. Namespace empty is any.
+// The root key is CodeConflict.
+type DeleteKey struct {
+	At        time.Time
+	ID        string
+	Namespace string
+	Force     bool
+}
+
+// Announce makes an event of the cluster, for webhooks and the stream.
+type Announce struct {
+	At     time.Time
+	Type   EventType
+	NodeID string
+}
+
+// TryHook makes a webhook deliver one test event.
+type TryHook struct {
+	At            time.Time
+	HistoryPerJob int
+	Namespace     string
+	Hook          ID
+	Execution     ExecutionID // made by [ManualExecution]
+	Once          *Once
 }
 
 // Cancel ends an open execution as CANCELLED; a request of it that may be open is
@@ -245,3 +317,8 @@ func (Cancel) decision()       {}
 func (PruneAnswers) decision() {}
 func (RaiseVersion) decision() {}
 func (DismissNode) decision()  {}
+func (Backfill) decision()     {}
+func (PutKey) decision()       {}
+func (DeleteKey) decision()    {}
+func (Announce) decision()     {}
+func (TryHook) decision()      {}

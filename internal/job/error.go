@@ -11,14 +11,18 @@ type Code string
 
 // The codes. httpserver has the one table that maps them to HTTP statuses.
 const (
-	CodeValidation         Code = "validation_error"
-	CodeMalformedJSON      Code = "malformed_json"
-	CodeUnauthorized       Code = "unauthorized"
-	CodeForbidden          Code = "forbidden"
-	CodeNotFound           Code = "not_found"
-	CodeMethodNotAllowed   Code = "method_not_allowed"
-	CodeConflict           Code = "conflict"
-	CodeOverlap            Code = "overlap"
+	CodeValidation       Code = "validation_error"
+	CodeMalformedJSON    Code = "malformed_json"
+	CodeUnauthorized     Code = "unauthorized"
+	CodeForbidden        Code = "forbidden"
+	CodeNotFound         Code = "not_found"
+	CodeMethodNotAllowed Code = "method_not_allowed"
+	CodeConflict         Code = "conflict"
+	CodeOverlap          Code = "overlap"
+	// CodeInUse: something else still needs what was to be removed.
+	CodeInUse Code = "in_use"
+	// CodeRateLimited: the key has made too many requests; try again later.
+	CodeRateLimited        Code = "rate_limited"
 	CodePreconditionFailed Code = "precondition_failed"
 	CodePayloadTooLarge    Code = "payload_too_large"
 	CodeUnsupportedMedia   Code = "unsupported_media_type"

@@ -11,6 +11,10 @@ const (
 	TriggerManual    Trigger = "MANUAL"
 	// TriggerCatchup is the late execution of a slot that was missed.
 	TriggerCatchup Trigger = "CATCHUP"
+	// TriggerBackfill is a slot of the past that a person asked for.
+	TriggerBackfill Trigger = "BACKFILL"
+	// TriggerEvent is a delivery of a webhook.
+	TriggerEvent Trigger = "EVENT"
 )
 
 // Result says how far an execution has come.
@@ -96,6 +100,9 @@ type Execution struct {
 	// its first and last slot, both included.
 	MissedFrom, MissedTo time.Time
 	MissedCount          int
+
+	// Event is what a delivery of a webhook tells; nil for every other execution.
+	Event *Event
 }
 
 // Duration is the time from the first request to the end; zero while it runs.
@@ -150,6 +157,9 @@ const (
 	// PhaseBuffered: to begin once no other execution of the job is open
 	// (BUFFER_ONE).
 	PhaseBuffered
+	// PhaseQueued: an execution of a backfill, to begin when those before it have
+	// ended. It does not count as one that runs.
+	PhaseQueued
 )
 
 // Open is an execution that is not over: what a new leader needs to go on.
@@ -157,11 +167,16 @@ type Open struct {
 	Execution   ExecutionID
 	Trigger     Trigger
 	ScheduledAt time.Time
-	Phase       Phase
-	Attempt     int // the last that was begun; zero before the first
-	Node        NodeRef
-	RetryAt     time.Time
+	// DueAt is that of the [Execution]; zero stands for ScheduledAt.
+	DueAt   time.Time
+	Phase   Phase
+	Attempt int // the last that was begun; zero before the first
+	Node    NodeRef
+	RetryAt time.Time
 	// Failures counts the attempts that ended by themselves and without success:
 	// the ones that use up the job's retries. A LOST attempt does not.
 	Failures int
+	// Beside: one that is PhaseQueued may begin while others run, up to
+	// [BackfillWidth] of its kind.
+	Beside bool
 }

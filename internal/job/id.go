@@ -60,6 +60,9 @@ func GapExecution(id ID, from time.Time) ExecutionID { return SlotExecution(id, 
 // IsZero reports whether x names no execution.
 func (x ExecutionID) IsZero() bool { return x == ExecutionID{} }
 
+// Time is what the ID begins with: the slot, or when the execution was asked for.
+func (x ExecutionID) Time() time.Time { return time.UnixMilli(int64(x.Order >> suffixBits)).UTC() }
+
 func (x ExecutionID) String() string {
 	return fmt.Sprintf(executionIDPrefix+"%016x%016x", uint64(x.Job), x.Order)
 }

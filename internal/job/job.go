@@ -91,15 +91,25 @@ const CaptureLimit = 1024
 // DefaultNamespace is where jobs of the root key live.
 const DefaultNamespace = "default"
 
-// Schedule says when a job is due. Exactly one of Cron and Interval is set.
+// Schedule says when a job is due. Exactly one of Cron, Interval and RunAt is set.
+// It can be compared: its times are instants, see [Instant].
 type Schedule struct {
 	// Cron is a five-field cron expression or a macro, in package cron's grammar.
 	Cron string
-	// Interval is whole seconds; slots are its multiples since the Unix epoch.
+	// Interval is whole seconds; slots are its multiples since StartAt, or since the
+	// Unix epoch if that is zero.
 	Interval time.Duration
+	// RunAt is the only slot.
+	RunAt time.Time
 	// Timezone is the IANA name of the zone in which Cron is read.
 	Timezone string
+	// StartAt and EndAt are bounds of the slots, which both may be slots themselves;
+	// zero for none.
+	StartAt, EndAt time.Time
 }
+
+// Tag is a pair by which jobs are found.
+type Tag struct{ Key, Value string }
 
 // Header is one header that callbacks carry. Value is the plain text, set on the
 // way from the API to the leader and from the leader to the executor; Sealed is
@@ -129,7 +139,18 @@ type Target struct {
 type Spec struct {
 	Name        string
 	Description string
-	Schedule    Schedule
+	// Tags are in the order of their keys, each of which is there once.
+	Tags []Tag
+	// ExternalID is the user's own name for the job, unique in its namespace; empty
+	// for none.
+	ExternalID string
+	Schedule   Schedule
+	// MaxRuns is after how many executions of slots the job is COMPLETED; zero for
+	// no limit. Those by hand, and slots that were SKIPPED or MISSED, do not count.
+	MaxRuns int
+	// Jitter is how much later than its slot an execution may be due; each job has a
+	// share of its own, which stays.
+	Jitter      time.Duration
 	State       State
 	PauseReason string
 
@@ -151,6 +172,9 @@ type Spec struct {
 	// CatchupWindow is how old a missed slot may be and still be made up for.
 	CatchupWindow time.Duration
 	Guarantee     Guarantee
+	// PauseAfterFailures is after how many failed executions in a row the job pauses
+	// itself; zero for never.
+	PauseAfterFailures int
 }
 
 // DefaultSpec is a spec with the API's default for each field that has one.
@@ -174,6 +198,7 @@ func DefaultSpec() Spec {
 
 // Clone is a copy that shares nothing that can change.
 func (s Spec) Clone() Spec {
+	s.Tags = slices.Clone(s.Tags)
 	s.Target.Headers = slices.Clone(s.Target.Headers)
 	s.SuccessStatuses = slices.Clone(s.SuccessStatuses)
 	return s
@@ -196,35 +221,23 @@ type Job struct {
 	CreatedAt, UpdatedAt time.Time
 
 	Spec
+	// Hook makes the job a webhook: it has no schedule, and an execution for each
+	// event that it subscribes to. Nil for every other job.
+	Hook *Hook
 
 	// NextRunAt is the slot to be planned next; zero unless the job is ACTIVE.
 	NextRunAt time.Time
+	// NextDueAt is when that slot is to be fired: later than it by the job's share
+	// of its jitter.
+	NextDueAt time.Time
 	// LastRunAt is the last time an execution was created that was to call the
 	// target (one SKIPPED or MISSED does not count).
 	LastRunAt           time.Time
 	LastResult          Result
 	ConsecutiveFailures int
+	// Runs counts the executions that MaxRuns limits.
+	Runs int
 	// Running is how many executions have not ended.
 	Running int
 	Counts  Counts
 }
-
-// APIKey is the right to use the API. The key itself exists only sealed, and in
-// its owner's hands; it is found by hash.
-type APIKey struct {
-	ID        string
-	Namespace string
-	Name      string
-	Role      Role
-	// Root marks the one key that sees every namespace.
-	Root      bool
-	Hash      [32]byte // SHA-256 of the key
-	Sealed    []byte
-	CreatedAt time.Time
-}
-
-// Role is what an API key may do.
-type Role string
-
-// RoleAdmin may do everything.
-const RoleAdmin Role = "ADMIN"

@@ -103,6 +103,34 @@ func TestSpec_Validate(t *testing.T) {
 		{"intervalSeconds", func(s *job.Spec) { s.Schedule.Cron = "* * * * *" }},
 		{"intervalSeconds", func(s *job.Spec) { s.Schedule.Interval = 1500 * time.Millisecond }},
 		{"intervalSeconds", func(s *job.Spec) { s.Schedule.Interval = 31536001 * time.Second }},
+		{"runAt", func(s *job.Spec) { s.Schedule.RunAt = time.UnixMilli(1) }},
+		{"runAt", func(s *job.Spec) { s.Schedule = job.Schedule{RunAt: job.MaxTime.Add(1)} }},
+		{"runAt", func(s *job.Spec) { s.Schedule = job.Schedule{RunAt: job.MinTime.Add(-1)} }},
+		{"startAt", func(s *job.Spec) { s.Schedule = job.Schedule{RunAt: job.MaxTime, StartAt: job.MinTime} }},
+		{"endAt", func(s *job.Spec) { s.Schedule = job.Schedule{RunAt: job.MinTime, EndAt: job.MaxTime} }},
+		{"startAt", func(s *job.Spec) { s.Schedule.StartAt = job.MaxTime.Add(1) }},
+		{"endAt", func(s *job.Spec) { s.Schedule.StartAt, s.Schedule.EndAt = time.UnixMilli(2), time.UnixMilli(1) }},
+		{"tags", func(s *job.Spec) { s.Tags = manyTags(33) }},
+		{"tags", func(s *job.Spec) { s.Tags = []job.Tag{{Key: "b"}, {Key: "a"}} }},
+		{"tags", func(s *job.Spec) { s.Tags = []job.Tag{{Key: " "}} }},
+		{"tags", func(s *job.Spec) { s.Tags = []job.Tag{{Key: "a:b"}} }},
+		{"tags", func(s *job.Spec) { s.Tags = []job.Tag{{Key: "a\nb"}} }},
+		{"tags", func(s *job.Spec) { s.Tags = []job.Tag{{Key: "\xff"}} }},
+		{"tags", func(s *job.Spec) { s.Tags = []job.Tag{{Key: strings.Repeat("é", 64)}} }},
+		{"tags", func(s *job.Spec) { s.Tags = []job.Tag{{Key: "a"}, {Key: "a"}} }},
+		{"tags.a", func(s *job.Spec) { s.Tags = []job.Tag{{"a", strings.Repeat("é", 257)}} }},
+		{"tags.a", func(s *job.Spec) { s.Tags = []job.Tag{{"a", "b\nc"}} }},
+		{"externalId", func(s *job.Spec) { s.ExternalID = strings.Repeat("x", 256) }},
+		{"externalId", func(s *job.Spec) { s.ExternalID = "a\nb" }},
+		{"externalId", func(s *job.Spec) { s.ExternalID = "é" }},
+		{"externalId", func(s *job.Spec) { s.ExternalID = "a " }},
+		{"externalId", func(s *job.Spec) { s.ExternalID = ".." }},
+		{"maxRuns", func(s *job.Spec) { s.MaxRuns = -1 }},
+		{"maxRuns", func(s *job.Spec) { s.MaxRuns = 1_000_000_001 }},
+		{"jitterSeconds", func(s *job.Spec) { s.Jitter = -time.Second }},
+		{"jitterSeconds", func(s *job.Spec) { s.Jitter = 86401 * time.Second }},
+		{"pauseAfterConsecutiveFailures", func(s *job.Spec) { s.PauseAfterFailures = -1 }},
+		{"pauseAfterConsecutiveFailures", func(s *job.Spec) { s.PauseAfterFailures = 1001 }},
 		{"state", func(s *job.Spec) { s.State = job.Completed }},
 		{"targetUrl", func(s *job.Spec) { s.Target.URL = "" }},
 		{"targetUrl", func(s *job.Spec) { s.Target.URL = "https://" + strings.Repeat("x", 2083) }},
@@ -139,6 +167,32 @@ func TestSpec_Validate(t *testing.T) {
 		fields := s.Validate()
 		if !slices.ContainsFunc(fields, func(f job.FieldError) bool { return f.Field == tt.field && f.Msg != "" }) {
 			t.Errorf("no error for %s: %v", tt.field, fields)
+		}
+	}
+}
+
+func manyTags(n int) []job.Tag {
+	tags := make([]job.Tag, n)
+	for i := range tags {
+		tags[i].Key = fmt.Sprintf("k%02d", i)
+	}
+	return tags
+}
+
+func TestSpec_ValidateAccepts(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*job.Spec){
+		"tags":          func(s *job.Spec) { s.Tags = manyTags(32) },
+		"long tag":      func(s *job.Spec) { s.Tags = []job.Tag{{strings.Repeat("é", 63), strings.Repeat("é", 256)}} },
+		"external ID":   func(s *job.Spec) { s.ExternalID = "a/b c~" + strings.Repeat("x", 249) },
+		"run at":        func(s *job.Spec) { s.Schedule = job.Schedule{RunAt: job.MaxTime} },
+		"one slot":      func(s *job.Spec) { s.Schedule.StartAt, s.Schedule.EndAt = job.MinTime, job.MinTime },
+		"largest limit": func(s *job.Spec) { s.MaxRuns, s.PauseAfterFailures, s.Jitter = 1_000_000_000, 1000, 24*time.Hour },
+	} {
+		s := valid()
+		change(&s)
+		if fields := s.Validate(); len(fields) != 0 {
+			t.Errorf("%s: %v", name, fields)
 		}
 	}
 }

@@ -28,33 +28,56 @@ const (
 	sealOverhead     = 29
 	maxCronBytes     = 256
 	maxTimezoneBytes = 64
+	maxMaxRuns       = 1_000_000_000
+	maxJitter        = 86400 * time.Second
+	maxPauseAfter    = 1000
 )
 
 // Validate returns every field of s that breaks a rule, in the order of the
 // API's table. It does not read the cron expression and the zone's name: package
-// cron does.
+// cron does. Nor does it know the time: a schedule may be over.
 func (s *Spec) Validate() []FieldError {
 	v := &validation{}
-	v.text("name", s.Name, 1, maxName)
+	v.line("name", s.Name, 1, maxName)
 	v.text("description", s.Description, 0, maxDescription)
+	v.tags(s.Tags)
+	v.externalID(s.ExternalID)
 	v.schedule(s.Schedule)
-	v.oneOf("state", string(s.State), string(Active), string(Paused))
-	v.text("pauseReason", s.PauseReason, 0, maxDescription)
-	v.target(s.Target)
-	v.seconds("timeoutSeconds", s.Timeout, time.Second, maxTimeout)
-	v.statuses(s.SuccessStatuses)
-	if s.Retries < 0 || s.Retries > maxRetries {
-		v.add("retries", "must be from 0 to %d", maxRetries)
-	}
-	v.seconds("retryDelaySeconds", s.RetryDelay, 0, maxRetryDelay)
-	v.oneOf("retryBackoff", string(s.Backoff), string(BackoffFixed), string(BackoffExponential))
-	v.seconds("retryMaxDelaySeconds", s.RetryMaxDelay, 0, maxRetryDelay)
+	v.count("maxRuns", s.MaxRuns, maxMaxRuns)
+	v.seconds("jitterSeconds", s.Jitter, 0, maxJitter)
+	v.state(s)
+	v.target("targetUrl", s.Target)
+	v.attempts(s)
 	v.oneOf("overlapPolicy", string(s.Overlap), string(OverlapSkip), string(OverlapAllow), string(OverlapCancelPrevious), string(OverlapBufferOne))
 	v.oneOf("misfirePolicy", string(s.Misfire), string(MisfireFireOnce), string(MisfireFireAll), string(MisfireSkip))
 	v.seconds("catchupWindowSeconds", s.CatchupWindow, 0, maxCatchupWindow)
-	v.oneOf("deliveryGuarantee", string(s.Guarantee), string(AtLeastOnce), string(AtMostOnce))
-	v.oneOf("captureResponse", string(s.Capture), string(CaptureNone), string(CaptureOnFailure), string(CaptureAlways))
+	v.guarantee(s.Guarantee)
+	v.count("pauseAfterConsecutiveFailures", s.PauseAfterFailures, maxPauseAfter)
+	v.capture(s.Capture)
 	return v.fields
+}
+
+func (v *validation) state(s *Spec) {
+	v.oneOf("state", string(s.State), string(Active), string(Paused))
+	v.text("pauseReason", s.PauseReason, 0, maxDescription)
+}
+
+// attempts checks what is said about each attempt, and about further ones.
+func (v *validation) attempts(s *Spec) {
+	v.seconds("timeoutSeconds", s.Timeout, time.Second, maxTimeout)
+	v.statuses(s.SuccessStatuses)
+	v.count("retries", s.Retries, maxRetries)
+	v.seconds("retryDelaySeconds", s.RetryDelay, 0, maxRetryDelay)
+	v.oneOf("retryBackoff", string(s.Backoff), string(BackoffFixed), string(BackoffExponential))
+	v.seconds("retryMaxDelaySeconds", s.RetryMaxDelay, 0, maxRetryDelay)
+}
+
+func (v *validation) guarantee(g Guarantee) {
+	v.oneOf("deliveryGuarantee", string(g), string(AtLeastOnce), string(AtMostOnce))
+}
+
+func (v *validation) capture(c Capture) {
+	v.oneOf("captureResponse", string(c), string(CaptureNone), string(CaptureOnFailure), string(CaptureAlways))
 }
 
 // validation collects what is wrong.
@@ -76,8 +99,22 @@ func (v *validation) text(field, s string, least, most int) {
 		v.add(field, "must not be blank")
 	case strings.ContainsFunc(s, isControl):
 		v.add(field, "must not contain control characters")
-	case field == "name" && strings.Contains(s, "\n"):
+	}
+}
+
+// line is a text without a line break.
+func (v *validation) line(field, s string, least, most int) {
+	if strings.Contains(s, "\n") {
 		v.add(field, "must be a single line")
+		return
+	}
+	v.text(field, s, least, most)
+}
+
+// count is a number from 0 on.
+func (v *validation) count(field string, n, most int) {
+	if n < 0 || n > most {
+		v.add(field, "must be from 0 to %d", most)
 	}
 }
 
@@ -98,24 +135,8 @@ func (v *validation) seconds(field string, d, least, most time.Duration) {
 	}
 }
 
-func (v *validation) schedule(s Schedule) {
-	switch {
-	case s.Cron == "" && s.Interval == 0:
-		v.add("cronExpression", "exactly one of cronExpression and intervalSeconds is required")
-	case s.Cron != "" && s.Interval != 0:
-		v.add("intervalSeconds", "exactly one of cronExpression and intervalSeconds is allowed")
-	case s.Interval != 0:
-		v.seconds("intervalSeconds", s.Interval, time.Second, maxInterval)
-	case len(s.Cron) > maxCronBytes:
-		v.add("cronExpression", "must have at most %d bytes", maxCronBytes)
-	}
-	if len(s.Timezone) > maxTimezoneBytes {
-		v.add("timezone", "must have at most %d bytes", maxTimezoneBytes)
-	}
-}
-
-func (v *validation) target(t Target) {
-	v.url("targetUrl", t.URL)
+func (v *validation) target(field string, t Target) {
+	v.url(field, t.URL)
 	v.oneOf("httpMethod", t.Method, "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 	v.headers(t.Headers)
 	if t.Body == nil {

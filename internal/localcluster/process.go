@@ -31,6 +31,9 @@ func (c *Cluster) Restart(i int) error {
 	}
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stderr, cmd.Stdout = log, log
+	// All requests here are of one key. An older binary has no such limit, and would
+	// not know the flag.
+	cmd.Env = append(os.Environ(), "CRONRAFT_RATE_LIMIT=0")
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", n.ID, err)
 	}

@@ -1,0 +1,242 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cronraft/cronraft/httpserver/api"
+	"github.com/cronraft/cronraft/httpserver/client"
+)
+
+// soon is a client that gives up in time for a test.
+var soon = client.Config{RetryFor: 15 * time.Second, Timeout: 10 * time.Second}
+
+func TestRetry_PostKeepsItsKey(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]http.HandlerFunc{
+		"no leader":       problem(503, "no_leader", ""),
+		"outcome unknown": problem(503, "outcome_unknown", ""),
+		"rate limited":    problem(429, "rate_limited", ""),
+		"disk full":       problem(503, "disk_full", ""),
+		"proxy":           func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+		"cut":             cut,
+		"half an answer":  half,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := newFake(t, failure), newFake(t, data(201, someJob))
+			c := newClient(t, soon, refusing(t), a.URL, b.URL)
+			j, err := c.CreateJob(t.Context(), client.JobSpec{Name: "n"})
+			if err != nil || j.JobID != "job_1" || j.Version != 3 {
+				t.Fatalf("got %+v, %v", j, err)
+			}
+			if got := len(b.seen()); got != 1 {
+				t.Errorf("the second server got %d requests", got)
+			}
+			requests := append(a.seen(), b.seen()...)
+			onceKeys(t, requests...)
+			for _, r := range requests {
+				if r.body != `{"name":"n"}` || r.header.Get("X-API-KEY") != testKey {
+					t.Errorf("got %+v", r)
+				}
+			}
+		})
+	}
+}
+
+func TestRetry_CallersKey(t *testing.T) {
+	t.Parallel()
+	a := newFake(t, data(201, someJob))
+	c := newClient(t, soon, a.URL)
+	for range 2 {
+		if _, err := c.CreateJob(t.Context(), client.JobSpec{}, client.IdempotencyKey("mine")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := onceKeys(t, a.seen()...); got != "mine" {
+		t.Errorf("the key is %q", got)
+	}
+}
+
+func TestRetry_RetryAfter(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"no_leader": 503, "rate_limited": 429} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newFake(t, problem(status, name, "1"), data(200, someJob))
+			began := time.Now()
+			if _, err := newClient(t, soon, a.URL).Job(t.Context(), "job_1"); err != nil {
+				t.Fatal(err)
+			}
+			took(t, began, time.Second, 8*time.Second)
+		})
+	}
+}
+
+// A wait that does not fit into the time that is left is not begun.
+func TestRetry_RetryAfterBeyondTheEnd(t *testing.T) {
+	t.Parallel()
+	a := newFake(t, problem(503, "disk_full", "3600"))
+	c := newClient(t, soon, a.URL)
+	began := time.Now()
+	_, err := c.Job(t.Context(), "job_1")
+	var e *client.Error
+	if !errors.As(err, &e) || !errors.Is(err, client.ErrDiskFull) || e.RetryAfter != time.Hour || e.Server != a.URL || e.RequestID != "req_1" {
+		t.Errorf("got %#v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	patient := newClient(t, client.Config{RetryFor: 3 * time.Hour}, a.URL)
+	if _, err := patient.Job(ctx, "job_1"); !errors.Is(err, client.ErrDiskFull) {
+		t.Errorf("with a context that ends: %v", err)
+	}
+	took(t, began, 0, 4*time.Second)
+}
+
+// A server that asked for a pause is not asked meanwhile as long as there is another.
+func TestRetry_ServerIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	a, b := newFake(t, problem(429, "rate_limited", "3600")), newFake(t, problem(503, "no_leader", ""), data(200, someJob))
+	c := newClient(t, soon, a.URL, b.URL)
+	for range 5 {
+		if _, err := c.Job(t.Context(), "job_1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if na, nb := len(a.seen()), len(b.seen()); na != 1 || nb != 6 {
+		t.Errorf("the servers got %d and %d requests, want 1 and 6", na, nb)
+	}
+}
+
+func TestRetry_StaysWithAServer(t *testing.T) {
+	t.Parallel()
+	a, b := newFake(t, data(200, someJob)), newFake(t, data(200, someJob))
+	c := newClient(t, soon, refusing(t), a.URL, b.URL)
+	for range 4 {
+		if _, err := c.Job(t.Context(), "job_1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if na, nb := len(a.seen()), len(b.seen()); na != 4 || nb != 0 {
+		t.Errorf("the servers got %d and %d requests, want 4 and 0", na, nb)
+	}
+}
+
+func TestRetry_NobodyListens(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	cfg := soon
+	cfg.RetryFor = time.Second
+	c := newClient(t, cfg, refusing(t), refusing(t))
+	_, err := c.UpdateJob(t.Context(), "job_1", client.JobPatch{})
+	if !errors.Is(err, client.ErrUnreachable) || errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("got %v", err)
+	}
+	took(t, began, 0, 3*time.Second)
+}
+
+// A POST whose answer was lost and that nobody answers again is not reported as failed.
+func TestRetry_LostPost(t *testing.T) {
+	t.Parallel()
+	cfg := soon
+	cfg.RetryFor = 2 * time.Second
+	a := newFake(t, cut, problem(503, "no_leader", ""))
+	_, err := newClient(t, cfg, a.URL).RunJob(t.Context(), "job_1", client.RunOptions{})
+	if !errors.Is(err, client.ErrOutcomeUnknown) || !errors.Is(err, client.ErrNoLeader) {
+		t.Errorf("no leader: got %v", err)
+	}
+	b := newFake(t, cut, problem(409, "overlap", ""))
+	_, err = newClient(t, cfg, b.URL).RunJob(t.Context(), "job_1", client.RunOptions{})
+	if !errors.Is(err, client.ErrOverlap) || errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("overlap: got %v", err)
+	}
+}
+
+// Leadership goes to whichever node is best when nobody is named, so that is not
+// repeated.
+func TestRetry_TransferLeadership(t *testing.T) {
+	t.Parallel()
+	a := newFake(t, cut, data(200, api.LeadershipTransferred{LeaderID: "n2"}))
+	_, err := newClient(t, soon, a.URL).TransferLeadership(t.Context(), "")
+	if !errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("got %v", err)
+	}
+	b := newFake(t, cut, data(200, api.LeadershipTransferred{LeaderID: "n2"}))
+	if leader, err := newClient(t, soon, b.URL).TransferLeadership(t.Context(), "n2"); err != nil || leader != "n2" {
+		t.Errorf("got %q, %v", leader, err)
+	}
+}
+
+func TestRetry_ContextEnds(t *testing.T) {
+	t.Parallel()
+	a := newFake(t, hang)
+	c := newClient(t, soon, a.URL)
+	for name, test := range map[string]struct {
+		call    func(context.Context) error
+		unknown bool
+	}{
+		"read":   {func(ctx context.Context) error { _, err := c.Job(ctx, "job_1"); return err }, false},
+		"post":   {func(ctx context.Context) error { _, err := c.CreateJob(ctx, client.JobSpec{}); return err }, true},
+		"delete": {func(ctx context.Context) error { return c.DeleteJob(ctx, "job_1") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			err := test.call(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, client.ErrOutcomeUnknown) != test.unknown {
+				t.Errorf("got %v", err)
+			}
+			took(t, began, 0, 5*time.Second)
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newClient(t, soon, a.URL).CreateJob(ctx, client.JobSpec{}); !errors.Is(err, context.Canceled) || errors.Is(err, client.ErrOutcomeUnknown) {
+		t.Errorf("a context that has ended before: %v", err)
+	}
+}
+
+// A server that accepts the connection and says nothing is left for another one.
+func TestRetry_ServerHangs(t *testing.T) {
+	t.Parallel()
+	cfg := soon
+	cfg.Timeout = 300 * time.Millisecond
+	a, b := newFake(t, hang), newFake(t, data(200, someJob))
+	if _, err := newClient(t, cfg, a.URL, b.URL).Job(t.Context(), "job_1"); err != nil {
+		t.Fatal(err)
+	}
+	err := newClient(t, cfg, a.URL, b.URL).DeleteJob(t.Context(), "job_1")
+	if !errors.Is(err, client.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "did not answer in time") {
+		t.Errorf("a deletion: %v", err)
+	}
+}
+
+func TestRetry_Never(t *testing.T) {
+	t.Parallel()
+	a, b := newFake(t, problem(503, "no_leader", "")), newFake(t, data(200, someJob))
+	_, err := newClient(t, client.Config{RetryFor: -1}, a.URL, b.URL).Job(t.Context(), "job_1")
+	if !errors.Is(err, client.ErrNoLeader) || len(b.seen()) != 0 {
+		t.Errorf("got %v, and %d further requests", err, len(b.seen()))
+	}
+}
+
+// What a server refuses is not asked again anywhere.
+func TestRetry_Refused(t *testing.T) {
+	t.Parallel()
+	for code, status := range map[string]int{
+		"validation_error": 400, "unauthorized": 401, "forbidden": 403, "not_found": 404, "conflict": 409,
+		"idempotency_mismatch": 422, "internal": 500,
+	} {
+		a, b := newFake(t, problem(status, code, "")), newFake(t, data(201, someJob))
+		_, err := newClient(t, soon, a.URL, b.URL).CreateJob(t.Context(), client.JobSpec{})
+		if client.CodeOf(err) != code || len(a.seen())+len(b.seen()) != 1 {
+			t.Errorf("%s: got %v after %s", code, err, methods(append(a.seen(), b.seen()...)))
+		}
+	}
+}
