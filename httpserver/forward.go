@@ -86,7 +86,9 @@ func (s *Server) forwardError(err error, r *request, route string) error {
 func (s *Server) waitApplied(ctx context.Context, index uint64, r *request) {
 	ctx, cancel := context.WithTimeout(ctx, applyWait)
 	defer cancel()
-	if err := s.config.Consistency.WaitApplied(ctx, index); err != nil {
+	switch err := s.config.Consistency.WaitApplied(ctx, index); {
+	case errors.Is(err, job.ErrNotLeader): // this node lags, and has said why
+	case err != nil:
 		s.logger.Warn("answering a forwarded write before it is applied here", "request", r.id, "index", index, "err", err)
 	}
 }

@@ -71,7 +71,7 @@ type Timing struct {
 	// Rejoin is how often a node that sees too few others tries Join again.
 	Rejoin time.Duration
 	// DiskPatience is how long one write may take until the node gives up leadership;
-	// after six times that it stops.
+	// after ten times that it stops.
 	DiskPatience time.Duration
 }
 
@@ -86,7 +86,9 @@ type Compaction struct {
 	// Entries is by how many the log grows before it is compacted.
 	Entries uint64
 	// Trailing entries are kept for followers that were away; one that needs older
-	// ones gets a checkpoint.
+	// ones gets a checkpoint. They have to be more than a leader can have that nobody
+	// else has: to a follower that was such a leader, raft 1.7.3 may send its
+	// checkpoint again and again otherwise.
 	Trailing uint64
 	Interval time.Duration
 }
@@ -130,7 +132,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Timing.NodeLost, 10*time.Second)
 	setDefault(&c.Timing.Gossip, time.Second)
 	setDefault(&c.Timing.Rejoin, 10*time.Second)
-	setDefault(&c.Timing.DiskPatience, 5*time.Second)
+	setDefault(&c.Timing.DiskPatience, 3*time.Second)
 	setDefault(&c.DiskReserve, 64<<20)
 	setDefault(&c.History.PerJob, 200)
 	setDefault(&c.History.MaxAge, 720*time.Hour)

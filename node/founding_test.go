@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cronraft/cronraft/internal/job"
 	"github.com/cronraft/cronraft/node"
 )
 
@@ -41,6 +43,36 @@ func TestFounding_CutShort(t *testing.T) {
 	startAll()
 	defer killAll()
 	untilReady(ctx, t, nodes[0])
+}
+
+// TestFounding_FirstWrite writes as soon as a node of a new cluster leads, what the
+// oldest programs could not read: it is not refused.
+func TestFounding_FirstWrite(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var nodes []*node.Node
+	for _, c := range foundersOf(t) {
+		nodes = append(nodes, startWith(ctx, t, c))
+	}
+	defer func() {
+		for _, n := range nodes {
+			n.Kill()
+		}
+	}()
+	for {
+		for _, n := range nodes {
+			_, _, err := n.Jobs().Create(ctx, job.APIKey{}, pausedJob(), once(1, 1, func(j job.Job) string { return j.ID.String() }))
+			switch {
+			case err == nil:
+				return
+			case !errors.Is(err, job.ErrNotLeader):
+				t.Fatal(err)
+			}
+		}
+		if ctx.Err() != nil {
+			t.Fatal("nobody leads")
+		}
+	}
 }
 
 // foundersOf are the configurations of three nodes that found a cluster together.

@@ -118,6 +118,9 @@ func (l *leadership) serve(ctx context.Context, number uint64, logger *slog.Logg
 	if err := l.found(ctx); err != nil {
 		return fmt.Errorf("found the cluster: %w", err)
 	}
+	if err := l.members.begin(ctx); err != nil {
+		logger.Info("look after the cluster's members", "err", err)
+	}
 	t, release := l.newTerm(number)
 	defer release()
 	l.current.Store(&office{Term: t, number: number})

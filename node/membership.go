@@ -64,6 +64,15 @@ func (m *membership) run(ctx context.Context, t *scheduler.Term) error {
 	}
 }
 
+// begin lets the first write of a term use all that the members can read.
+func (m *membership) begin(ctx context.Context) error {
+	future := m.raft.GetConfiguration()
+	if err := future.Error(); err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	return m.raise(ctx, future.Configuration().Servers, m.gossip.neighbours())
+}
+
 // reconcile looks once at what gossip and raft say, and takes the steps to take.
 func (m *membership) reconcile(ctx context.Context, t *scheduler.Term) error {
 	future := m.raft.GetConfiguration()

@@ -16,7 +16,7 @@ import (
 const crashRounds = 6
 
 // shortLog is so short that a node that was away needs a snapshot.
-var shortLog = node.Compaction{Entries: 60, Trailing: 20, Interval: time.Minute}
+var shortLog = node.Compaction{Entries: 60, Trailing: 200, Interval: time.Minute}
 
 // TestSimulatedCrashPoints takes a node's power at every crash point, several times,
 // while clients write.

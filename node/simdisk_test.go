@@ -57,7 +57,7 @@ func (d diskTest) hangs(lasts time.Duration) {
 	if !<-led {
 		d.c.t.Errorf("after %v with a hung disk on %s no other node leads", lasts, n.id)
 	}
-	if stops := n.life.Load().isDark(); stops != (lasts > 6*simTiming.DiskPatience) {
+	if stops := n.life.Load().isDark(); stops != (lasts > 10*simTiming.DiskPatience) {
 		d.c.t.Errorf("after %v with a hung disk the node has stopped: %t", lasts, stops)
 	}
 	d.cure([]*simNode{n})

@@ -14,9 +14,9 @@ import (
 
 const (
 	// looks is how often the watchdog looks, and writes, within its patience.
-	looks = 5
+	looks = 6
 	// hopeless is after how many times its patience the watchdog ends the node.
-	hopeless = 6
+	hopeless = 10
 )
 
 // probeKey is what the watchdog writes.

@@ -27,6 +27,17 @@ func (l *hungLog) SetUint64(key []byte, value uint64) error {
 	return l.InmemStore.SetUint64(key, value)
 }
 
+// TestWatchdog_InTime wants a leader with a hung disk to be replaced before any
+// slot is too late to be planned as if it were on time, which is after ten seconds.
+func TestWatchdog_InTime(t *testing.T) {
+	timing := Config{}.withDefaults().Timing
+	noticed := timing.DiskPatience + 3*timing.DiskPatience/looks // the hang begins after a look, and so does the write
+	elected := 2*timing.Election + timing.Election/spread        // the second try may have to wait for another time-out
+	if took := noticed + elected; took > 8*time.Second {
+		t.Errorf("a leader whose disk hangs is replaced after %v", took)
+	}
+}
+
 // TestWatchdog_HungDisk hangs a write: the node falls silent after the watchdog's
 // patience, speaks again when the write is done, and stops if that takes for ever.
 func TestWatchdog_HungDisk(t *testing.T) {

@@ -39,6 +39,10 @@ func main() {
 	flag.BoolVar(&s.keep, "keep", false, "keep the histories of passing scenarios too")
 	flag.BoolVar(&s.strict, "strict", false, "hold measured times to their limits too, which a busy machine may break")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "failover: %q belongs to no flag\n", flag.Args())
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, s); err != nil {

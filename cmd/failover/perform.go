@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cronraft/cronraft/internal/checker"
+	"github.com/cronraft/cronraft/internal/group"
 )
 
 // runOne runs a scenario. What is wrong with the cluster goes into the result, an
@@ -34,7 +35,18 @@ func (s *suite) runOne(ctx context.Context, sc scenario, r *result) error {
 		}
 	}
 	h := checker.History{Name: sc.name, Seed: s.settings.seed}
+	probe, err := newDiskProbe(s.place)
+	if err != nil {
+		return err
+	}
+	watching := group.New(ctx)
+	watching.Go(probe.run)
 	s.perform(ctx, st, &h, r)
+	r.diskStood = probe.faults(time.Now())
+	h.Faults = append(h.Faults, r.diskStood...)
+	if err := watching.Stop(); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return errors.Join(err, os.RemoveAll(out))
 	}

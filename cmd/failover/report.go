@@ -87,6 +87,10 @@ func (r *result) remarks() string {
 	if r.stood > notableStall {
 		fmt.Fprintf(&b, "\n%s: the machine was so busy that the suite itself did not run for %s\n", r.scenario.title, short(r.stood))
 	}
+	if n := len(r.diskStood); n > 0 {
+		fmt.Fprintf(&b, "\n%s: the machine's disk stood still %d times, for %s at most, which excuses what was late or missed then\n",
+			r.scenario.title, n, short(longestFault(r.diskStood)))
+	}
 	if r.numbers.undecided > 0 {
 		fmt.Fprintf(&b, "\n%s: of %d jobs nothing is known for certain, because of writes of unknown outcome\n", r.scenario.title, r.numbers.undecided)
 	}

@@ -21,6 +21,8 @@ type result struct {
 	// stood is the longest time that this process did not run in: what it measured
 	// cannot be better than that.
 	stood time.Duration
+	// diskStood is when the disk of all nodes stood still by itself.
+	diskStood []checker.Fault
 	// problems are what is wrong, in words.
 	problems []string
 	history  string // path of the file, if it is kept

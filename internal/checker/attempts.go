@@ -167,10 +167,10 @@ func (r *run) checkLosses(x *execution) {
 			continue
 		}
 		r.report.Stats.Lost++
-		if !r.shadows.slow.touches(x.slot(), r.lastSeen(x)) {
+		wasRequested := !a.StartedAt.IsZero() || x.request(a.Number) != nil
+		if wasRequested && !r.shadows.slow.touches(x.slot(), r.lastSeen(x)) {
 			r.violate(LossUnexcused, x.job, x, x.slot(), "attempt %d was lost with %s, and no fault was near", a.Number, a.Node)
 		}
-		wasRequested := !a.StartedAt.IsZero() || x.request(a.Number) != nil
 		isRepeated := i+1 < len(x.record.Attempts) || x.request(a.Number+1) != nil
 		if wasRequested && isRepeated && r.isSurely(x, atMostOnce) {
 			r.violate(AtMostOnceBroken, x.job, x, x.slot(), "attempt %d was requested and lost, and there was another", a.Number)

@@ -49,6 +49,8 @@
 //     whose slots wait behind each other.
 //   - A late request, and a lost attempt, near a fault: the node that had it may be
 //     one that was hit, and is only given up after [Limits].NodeLost.
+//   - A lost attempt that the target has not seen: it never came to its node, and
+//     what the next one costs is lateness, which is measured.
 //   - A second request, if the attempt before it is recorded as lost with its
 //     node: its outcome died there.
 //   - Two requests open at once, while the node of one stands still (SIGSTOP), or is

@@ -181,6 +181,13 @@ func TestCheck_Excuses(t *testing.T) {
 			excuse: func(s *story) { s.fault(FaultPause, 50, 62, "n1") },
 			want:   Overlap,
 		},
+		"an attempt that never came to its node": {
+			tell: func(s *story) { s.lose(50, "n1", 51, 51.5) },
+			excuse: func(s *story) {
+				s.Deliveries = slices.DeleteFunc(s.Deliveries, func(d Delivery) bool { return d.Execution == executionOf(50) && d.Attempt == 1 })
+			},
+			want: LossUnexcused,
+		},
 		"a request that comes from a closed connection": {
 			tell: func(s *story) {
 				s.fault(FaultKill, 50, 50, "n1")

@@ -412,11 +412,11 @@ func (t *toy) send(x *toyExec, attempt int) (done bool) {
 	if !t.works() || !x.node.isReachable() {
 		return false
 	}
+	t.request(x)
 	if t.bug == "loses without a fault" && t.chance(50) && len(t.h.Faults) == 0 && !t.hasFault() && t.breaks("loses without a fault") {
 		t.markLost(x)
 		return true
 	}
-	t.request(x)
 	if t.bug == "sends twice" && t.chance(100) && t.breaks("sends twice") {
 		t.request(x)
 	}
