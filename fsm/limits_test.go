@@ -186,6 +186,12 @@ func TestDue_ByItsShare(t *testing.T) {
 	x := n.execution(job.SlotExecution(jobB, at(1)))
 	equal(t, "slot", x.ScheduledAt, at(1))
 	equal(t, "due at", x.DueAt, at(4))
+	for range 2 {
+		open, _ := n.OpenExecution(x.ID)
+		equal(t, "open, due at", open.DueAt, at(4))
+		n.must(n.Close())
+		n.reopen()
+	}
 	equal(t, "next run", n.job(jobB).NextRunAt, at(10))
 	equal(t, "next due", n.job(jobB).NextDueAt, at(12))
 	n.do(job.DeleteJob{At: at(5), ID: jobB})

@@ -108,6 +108,9 @@ func (t *tx) start(r *row, x *job.Execution, open job.Open, overlap logpb.Overla
 		}
 	}
 	open.Execution, open.Trigger, open.ScheduledAt = x.ID, x.Trigger, x.ScheduledAt
+	if !x.DueAt.Equal(x.ScheduledAt) {
+		open.DueAt = x.DueAt
+	}
 	t.setOpen(open)
 	x.NodeID = open.Node.ID
 	t.addRecord(r, x)

@@ -198,6 +198,7 @@ func (w *writer) open(x job.Open) *logpb.OpenExecution {
 		RetryAt:     millis(x.RetryAt),
 		Failures:    int64(x.Failures),
 		Beside:      x.Beside,
+		DueAt:       millis(x.DueAt),
 	}
 }
 
@@ -217,6 +218,7 @@ func readOpen(id job.ExecutionID, b []byte) (job.Open, error) {
 		RetryAt:     instant(p.GetRetryAt()),
 		Failures:    int(p.GetFailures()),
 		Beside:      p.GetBeside(),
+		DueAt:       instant(p.GetDueAt()),
 	}
 	if r.err != nil {
 		return job.Open{}, fmt.Errorf("decode open %v: %w", id, r.err)

@@ -74,7 +74,9 @@ func (s settling) rest(state job.State) {
 func (s settling) activate(slot time.Time) (err error) {
 	j := s.job
 	j.State, j.PauseReason, j.NextRunAt = job.Active, "", slot
-	j.NextDueAt, err = scheduler.DueAt(j.ID, &j.Spec, slot)
+	if j.NextDueAt, err = scheduler.DueAt(j.ID, &j.Spec, slot); err == nil && !s.goesOn() {
+		j.NextDueAt = latest(j.NextDueAt, s.now) // a RunAt that has just been is not late
+	}
 	return err
 }
 

@@ -831,7 +831,8 @@ type OpenExecution struct {
 	Node          *Node                  `protobuf:"bytes,5,opt,name=node,proto3" json:"node,omitempty"`
 	RetryAt       int64                  `protobuf:"varint,6,opt,name=retry_at,json=retryAt,proto3" json:"retry_at,omitempty"`
 	Failures      int64                  `protobuf:"varint,7,opt,name=failures,proto3" json:"failures,omitempty"`
-	Beside        bool                   `protobuf:"varint,8,opt,name=beside,proto3" json:"beside,omitempty"` // in a queue: it may run beside others
+	Beside        bool                   `protobuf:"varint,8,opt,name=beside,proto3" json:"beside,omitempty"`            // in a queue: it may run beside others
+	DueAt         int64                  `protobuf:"varint,9,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"` // zero stands for scheduled_at
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -920,6 +921,13 @@ func (x *OpenExecution) GetBeside() bool {
 		return x.Beside
 	}
 	return false
+}
+
+func (x *OpenExecution) GetDueAt() int64 {
+	if x != nil {
+		return x.DueAt
+	}
+	return 0
 }
 
 type Applied struct {
@@ -1529,7 +1537,7 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\vhttp_status\x18\x05 \x01(\x03R\n" +
 	"httpStatus\x120\n" +
 	"\x05error\x18\x06 \x01(\v2\x1a.cronraft.log.AttemptErrorR\x05error\x12/\n" +
-	"\atimings\x18\a \x01(\v2\x15.cronraft.log.TimingsR\atimings\"\x9f\x02\n" +
+	"\atimings\x18\a \x01(\v2\x15.cronraft.log.TimingsR\atimings\"\xb6\x02\n" +
 	"\rOpenExecution\x12/\n" +
 	"\atrigger\x18\x01 \x01(\x0e2\x15.cronraft.log.TriggerR\atrigger\x12!\n" +
 	"\fscheduled_at\x18\x02 \x01(\x03R\vscheduledAt\x12)\n" +
@@ -1538,7 +1546,8 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\x04node\x18\x05 \x01(\v2\x12.cronraft.log.NodeR\x04node\x12\x19\n" +
 	"\bretry_at\x18\x06 \x01(\x03R\aretryAt\x12\x1a\n" +
 	"\bfailures\x18\a \x01(\x03R\bfailures\x12\x16\n" +
-	"\x06beside\x18\b \x01(\bR\x06beside\"\x1f\n" +
+	"\x06beside\x18\b \x01(\bR\x06beside\x12\x15\n" +
+	"\x06due_at\x18\t \x01(\x03R\x05dueAt\"\x1f\n" +
 	"\aApplied\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"\x19\n" +
 	"\aCluster\x12\x0e\n" +

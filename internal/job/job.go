@@ -216,7 +216,8 @@ type Job struct {
 	Namespace string
 	// KeyID is the API key that created the job; it signs the callbacks.
 	KeyID string
-	// Version counts the user's changes, from 1. Running does not change it.
+	// Version counts the changes of the definition, from 1: those of users, and a
+	// pause because of failures. Running does not change it.
 	Version              uint64
 	CreatedAt, UpdatedAt time.Time
 
