@@ -15,8 +15,9 @@ import (
 // crashRounds is how often each crash point is hit.
 const crashRounds = 6
 
-// shortLog is so short that a node that was away needs a snapshot.
-var shortLog = node.Compaction{Entries: 60, Trailing: 200, Interval: time.Minute}
+// shortLog is so short that a node that was away needs a snapshot, and longer than
+// what a leader has that nobody else has.
+var shortLog = node.Compaction{Entries: 60, Trailing: 100, Interval: time.Minute}
 
 // TestSimulatedCrashPoints takes a node's power at every crash point, several times,
 // while clients write.
@@ -79,7 +80,13 @@ const installWrites = 100
 func (h simHand) leaveBehind(n *simNode, trap *simTrap) {
 	undone := h.c.fault(checker.FaultKill, n)
 	h.c.crash(n)
-	time.Sleep(15 * time.Minute)
+	away := h.c.leader().life.Load().Applied()
+	for range 8 {
+		time.Sleep(15 * time.Minute)
+		if h.c.leader().life.Load().Applied() > away+shortLog.Trailing+2*shortLog.Entries {
+			break
+		}
+	}
 	n.trap.Store(trap)
 	h.c.start(n)
 	undone()
