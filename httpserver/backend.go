@@ -57,7 +57,7 @@ type Jobs interface {
 // their specs may be together: text, headers and bodies.
 const (
 	MaxChanges     = 1000
-	MaxChangeBytes = 8 << 20
+	MaxChangeBytes = 2 << 20
 )
 
 // What the methods of [Jobs] and [Keys] take and give; package node knows it too.

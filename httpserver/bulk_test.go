@@ -177,7 +177,7 @@ func TestBulk_Refused(t *testing.T) {
 func TestBulk_Largest(t *testing.T) {
 	t.Parallel()
 	_, s := pair(t)
-	jobs := slices.Repeat([]string{plainJob(`,"body":"` + strings.Repeat("x", 8000) + `"`)}, MaxChanges)
+	jobs := slices.Repeat([]string{plainJob(`,"body":"` + strings.Repeat("x", 1900) + `"`)}, MaxChanges)
 	first := s.do("POST", "/jobs/bulk", bulkOf(jobs...), "Idempotency-Key", onceKey)
 	if results := first.results(); len(results) != MaxChanges || results[MaxChanges-1].Status != 201 || results[MaxChanges-1].Index != MaxChanges-1 {
 		t.Fatalf("%d results", len(results))
