@@ -157,7 +157,7 @@ func TestBulk_Refused(t *testing.T) {
 		"many values":  {"", `{"jobs":[[` + strings.Repeat("1,", maxValues) + `1]]}`, nil, 400, "malformed_json", nil},
 		"parameter":    {"?dryRun=true", bulkOf(plainJob(``)), nil, 400, "validation_error", []string{"dryRun"}},
 		"form":         {"", "jobs=1", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "unsupported_media_type", nil},
-		"large":        {"", bulkOf(slices.Repeat([]string{large}, 33)...), nil, 413, "payload_too_large", nil},
+		"large":        {"", bulkOf(slices.Repeat([]string{large}, 9)...), nil, 413, "payload_too_large", nil},
 		"larger":       {"", strings.Repeat(" ", maxBulkBytes) + bulkOf(plainJob(``)), nil, 413, "payload_too_large", nil},
 		"two keys":     {"", bulkOf(plainJob(``)), []string{"Idempotency-Key", "a b"}, 400, "validation_error", []string{"Idempotency-Key"}},
 		"namespace":    {"", bulkOf(plainJob(``)), []string{"X-Cron-Namespace", "A B"}, 400, "validation_error", []string{"X-Cron-Namespace"}},
