@@ -140,6 +140,9 @@ func (w *workload) history(h *checker.History) {
 	h.Ops, h.Reads = slices.Clone(w.ops), slices.Clone(w.reads)
 	slices.SortFunc(h.Ops, func(a, b checker.Op) int { return cmp.Or(a.Invoked.Compare(b.Invoked), cmp.Compare(a.Job, b.Job)) })
 	for _, d := range w.target.take() {
+		if w.unknown[d.Job] {
+			continue
+		}
 		if !strings.HasPrefix(d.Job, w.prefix+"-") {
 			w.complaints = append(w.complaints, fmt.Sprintf("a request of an earlier scenario, whose jobs are deleted, came late: %+v", d))
 			continue

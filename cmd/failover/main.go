@@ -87,7 +87,7 @@ func (s *settings) complete() error {
 
 // perform runs the scenarios and cleans up.
 func (s settings) perform(ctx context.Context, chosen []scenario) (results []*result, err error) {
-	u := &suite{settings: s, place: placeOf(os.Getpid()), screen: os.Stdout}
+	u := &suite{settings: s, place: placeOf(os.Getpid()), screen: os.Stdout, unknown: map[string]bool{}}
 	defer func() { err = errors.Join(err, u.close(ctx)) }()
 	if err := errors.Join(os.MkdirAll(u.place, 0o700), os.MkdirAll(s.out, 0o755)); err != nil {
 		return nil, err

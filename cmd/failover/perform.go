@@ -68,7 +68,7 @@ func (s *suite) runOne(ctx context.Context, sc scenario, r *result) error {
 func (s *suite) perform(ctx context.Context, st *stage, h *checker.History, r *result) {
 	w := &workload{
 		cluster: st.cluster, target: s.target, down: &st.down, seed: s.settings.seed,
-		prefix: fmt.Sprintf("%s%d", r.scenario.name, s.started),
+		prefix: fmt.Sprintf("%s%d", r.scenario.name, s.started), unknown: s.unknown,
 	}
 	s.target.hold()
 	h.Began = time.Now()
@@ -99,6 +99,11 @@ func (s *suite) perform(ctx context.Context, st *stage, h *checker.History, r *r
 		r.fail("afterwards: %v", err)
 	}
 	h.Faults, h.Nodes = st.faults, st.names()
+	for _, op := range h.Ops {
+		if op.Kind == checker.OpCreate && op.Outcome == checker.Unknown {
+			s.unknown[op.Job] = true
+		}
+	}
 	r.measure(st, w, h)
 }
 

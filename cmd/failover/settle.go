@@ -36,6 +36,11 @@ type jobView struct {
 // allJobs are the jobs of this workload that exist, registers left out, as some node
 // tells them.
 func (w *workload) allJobs(ctx context.Context) ([]jobView, error) {
+	return w.jobsThat(ctx, func(j jobView) bool { return strings.HasPrefix(j.Name, w.prefix+"-") && !w.isRegister(j.JobID) })
+}
+
+// jobsThat are the jobs of which something is true.
+func (w *workload) jobsThat(ctx context.Context, are func(jobView) bool) ([]jobView, error) {
 	var jobs []jobView
 	for cursor := ""; ; {
 		var page struct {
@@ -46,7 +51,7 @@ func (w *workload) allJobs(ctx context.Context) ([]jobView, error) {
 			return nil, err
 		}
 		for _, j := range page.Jobs {
-			if strings.HasPrefix(j.Name, w.prefix+"-") && !w.isRegister(j.JobID) {
+			if are(j) {
 				jobs = append(jobs, j)
 			}
 		}
@@ -132,8 +137,14 @@ func (w *workload) pauseAll(ctx context.Context) error {
 	})
 }
 
-// deleteAll removes the jobs of this workload, registers included.
+// deleteAll removes the jobs of this workload, registers included, and those that
+// an earlier one made without knowing.
 func (w *workload) deleteAll(ctx context.Context, jobs []jobView) error {
+	late, err := w.jobsThat(ctx, func(j jobView) bool { return w.unknown[j.Name] })
+	if err != nil {
+		return err
+	}
+	jobs = append(jobs, late...)
 	for _, r := range w.registers {
 		jobs = append(jobs, jobView{JobID: r.id})
 	}

@@ -35,6 +35,8 @@ type suite struct {
 	nodes   int                   // of the cluster
 	flags   []string
 	started int // clusters so far
+	// unknown are the jobs of which nobody knows whether they were created.
+	unknown map[string]bool
 }
 
 // run runs the scenarios and returns their results, as far as it got.

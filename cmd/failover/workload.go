@@ -34,7 +34,10 @@ type workload struct {
 	cluster servers
 	target  *target
 	// prefix begins the names of all its jobs.
-	prefix    string
+	prefix string
+	// unknown are the jobs of earlier workloads whose creation had an unknown outcome:
+	// a request that lay in the queue of a cut connection may make one when it heals.
+	unknown   map[string]bool
 	seed      uint64
 	down      *atomic.Uint64 // nodes that a client had better not ask, as bits
 	clients   *group.Group
