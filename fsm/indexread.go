@@ -17,7 +17,7 @@ import (
 // maxLooks is how many keys are looked at for one page of a list, but for the first
 // one of each list that it is made of: a page is made in bounded time, and there is
 // an end to the pages.
-const maxLooks = 2000
+const maxLooks = 5000
 
 // reading reads the state as it was at one moment, beside Apply.
 type reading struct {

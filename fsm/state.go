@@ -38,7 +38,7 @@ type state struct {
 // member of any cluster runs a program that cannot read it.
 const (
 	databaseFormat = pebble.FormatColumnarBlocks
-	memTableBytes  = 32 << 20
+	memTableBytes  = 16 << 20
 	maxOpenFiles   = 1000
 	bloomBits      = 10
 )

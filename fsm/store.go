@@ -21,7 +21,9 @@ type Config struct {
 	FS vfs.FS
 	// Dir is the store's own folder. It is made if it does not exist.
 	Dir string
-	// CacheBytes is the size of Pebble's block cache; default 64 MiB.
+	// CacheBytes is what Pebble may keep in memory; default 128 MiB. Up to three
+	// tables of what is not on disk yet, of 16 MiB each, are taken from it, and the
+	// rest is its block cache.
 	CacheBytes int64
 	// Failed is told, by any goroutine and perhaps more than once, that the
 	// database cannot write or is corrupt: the node has to stop. Default: panic.
@@ -50,7 +52,7 @@ func (c Config) withDefaults() Config {
 		c.FS = vfs.Default
 	}
 	if c.CacheBytes == 0 {
-		c.CacheBytes = 64 << 20
+		c.CacheBytes = 128 << 20
 	}
 	if c.looks == 0 {
 		c.looks = maxLooks

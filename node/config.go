@@ -46,7 +46,9 @@ type Config struct {
 	CallbackAllow, CallbackDeny []netip.Prefix
 	CallbackDial                func(ctx context.Context, network, addr string) (net.Conn, error)
 	// OwnPorts are this node's own addresses, which callbacks never reach.
-	OwnPorts        []string
+	OwnPorts []string
+	// StoreCacheBytes is what the store's database may keep in memory, with what it
+	// has not written yet (see [fsm.Config]).
 	StoreCacheBytes int64
 	Compaction      Compaction
 	// DiskReserve is the room, in bytes, below which the node takes no new entries;
@@ -137,7 +139,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.History.PerJob, 200)
 	setDefault(&c.History.MaxAge, 720*time.Hour)
 	setDefault(&c.CallbackConcurrency, 1024)
-	setDefault(&c.StoreCacheBytes, 64<<20)
+	setDefault(&c.StoreCacheBytes, 128<<20)
 	setDefault(&c.Compaction.Entries, 8192)
 	setDefault(&c.Compaction.Trailing, 10240)
 	setDefault(&c.Compaction.Interval, 30*time.Second)

@@ -21,12 +21,12 @@ type rig struct {
 	target  *localcluster.Target
 }
 
-func startRig(ctx context.Context, s settings, dir string) (*rig, error) {
+func startRig(ctx context.Context, s settings, dir string, flags ...string) (*rig, error) {
 	target, err := localcluster.StartTarget(nil)
 	if err != nil {
 		return nil, err
 	}
-	c, err := localcluster.Start(ctx, localcluster.Config{Binary: s.binary, Dir: dir, Nodes: benchNodes})
+	c, err := localcluster.Start(ctx, localcluster.Config{Binary: s.binary, Dir: dir, Nodes: benchNodes, Flags: flags})
 	r := &rig{cluster: c, target: target}
 	if err != nil {
 		r.close()

@@ -25,15 +25,12 @@ type settings struct {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == memberCommand {
-		exit(runMember(os.Args[2:]))
-	}
 	var s settings
 	flag.StringVar(&s.binary, "binary", "bin/cronraft", "the cronraft to measure")
 	flag.IntVar(&s.due, "due", 5000, "jobs that are due in one second")
 	flag.IntVar(&s.rate, "rate", 3000, "one-second jobs that are sustained")
 	flag.IntVar(&s.seconds, "seconds", 60, "for how long they are sustained")
-	flag.IntVar(&s.million, "million", 1000000, "jobs that are loaded")
+	flag.IntVar(&s.million, "million", 1000000, "jobs that the lists are of")
 	flag.IntVar(&s.clients, "clients", 64, "clients that create jobs at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

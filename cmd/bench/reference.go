@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,25 +41,4 @@ func bareClientRate(url string, workers int) (float64, error) {
 		return 0, fmt.Errorf("bare client: %w", err)
 	}
 	return float64(count.Load()) / referenceTime.Seconds(), nil
-}
-
-// bareSyncTime is how long one small write with fsync takes in dir: the least
-// that one durable log entry costs a node.
-func bareSyncTime(dir string) (time.Duration, error) {
-	f, err := os.Create(filepath.Join(dir, "fsync"))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	record := make([]byte, 512)
-	began, n := time.Now(), 0
-	for ; time.Since(began) < referenceTime; n++ {
-		if _, err := f.Write(record); err != nil {
-			return 0, err
-		}
-		if err := f.Sync(); err != nil {
-			return 0, err
-		}
-	}
-	return time.Since(began) / time.Duration(n), nil
 }
