@@ -190,9 +190,10 @@ func (l *executionLister) page() (page job.ExecutionPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	next, err := walk(list, l.start(), l.Limit, func(place []byte) (bool, error) {
+	full := func() bool { return len(page.Executions) >= l.Limit }
+	next, err := walk(list, l.start(), full, func(place []byte) error {
 		id := executionAt(place)
-		return true, l.get(executionKey(id), func(value []byte) error {
+		return l.get(executionKey(id), func(value []byte) error {
 			x, err := readExecution(id, value)
 			if err == nil {
 				page.Executions = append(page.Executions, *x)

@@ -173,3 +173,36 @@ func TestJobs_Bounded(t *testing.T) {
 		t.Errorf("next page: got %+v, %v", page, err)
 	}
 }
+
+// TestJobs_LargeBodies lists jobs of which a page of a hundred would be 25 MB.
+func TestJobs_LargeBodies(t *testing.T) {
+	t.Parallel()
+	const count, bodyBytes = 30, 250_000
+	n := newNode(t)
+	body := strings.Repeat("b", bodyBytes)
+	for i := range count {
+		s := spec(job.OverlapSkip)
+		s.Target.Body = &body
+		n.submit(job.PutJobs{At: epoch, Jobs: []job.PutJob{{Job: job.Job{ID: job.ID(i + 1), Spec: s}}}})
+	}
+	var seen []job.ID
+	for q := (job.JobQuery{Limit: 100}); ; {
+		page, err := n.Jobs(q)
+		n.must(err)
+		if bytes := len(page.Jobs) * bodyBytes; bytes == 0 || bytes > maxPageBytes+bodyBytes {
+			t.Fatalf("a page has %d bytes", bytes)
+		}
+		for _, j := range page.Jobs {
+			seen = append(seen, j.ID)
+		}
+		if page.Next == nil {
+			break
+		}
+		q.After = *page.Next
+	}
+	for i := range count {
+		if i >= len(seen) || seen[i] != job.ID(i+1) {
+			t.Fatalf("listed: %v", seen)
+		}
+	}
+}

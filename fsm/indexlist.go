@@ -154,20 +154,16 @@ func (g *given) seek(at []byte) ([]byte, bool) {
 	}
 }
 
-// walk takes places from at on, until there are limit of them. Next is where the
-// page after begins; nil if there is none.
-func walk(list places, at []byte, limit int, take func(place []byte) (bool, error)) (next []byte, err error) {
+// walk takes places from at on, until the page is full. Next is where the page
+// after begins; nil if there is none.
+func walk(list places, at []byte, full func() bool, take func(place []byte) error) (next []byte, err error) {
 	for at = bytes.Clone(at); ; {
 		p, found := list.seek(at)
-		if !found || limit <= 0 {
+		if !found || full() {
 			return p, nil
 		}
-		taken, err := take(p)
-		if err != nil {
+		if err := take(p); err != nil {
 			return nil, err
-		}
-		if taken {
-			limit--
 		}
 		at = append(append(at[:0], p...), 0)
 	}

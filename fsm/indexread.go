@@ -19,10 +19,15 @@ import (
 // an end to the pages.
 const maxLooks = 5000
 
+// maxPageBytes is how many bytes of jobs are read for one page, give or take one
+// job: bodies may be large, and JSON may make six bytes of one.
+const maxPageBytes = 2 << 20
+
 // reading reads the state as it was at one moment, beside Apply.
 type reading struct {
 	snapshot *pebble.Snapshot
 	looks    int // that are left
+	read     int // bytes of jobs so far
 	cursors  map[cursorName]*cursor
 }
 
@@ -154,6 +159,7 @@ func (r *reading) job(id job.ID) (j job.Job, err error) {
 	if err != nil {
 		return j, err
 	}
+	r.read += len(definition)
 	return readJob(id, definition, state)
 }
 

@@ -42,13 +42,13 @@ func (r *reading) jobPage(q job.JobQuery) (page job.JobPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	next, err := walk(list, l.start(), q.Limit, func(place []byte) (bool, error) {
+	full := func() bool { return len(page.Jobs) >= q.Limit || r.read >= maxPageBytes }
+	next, err := walk(list, l.start(), full, func(place []byte) error {
 		j, err := r.job(jobOf(place))
 		if err == nil && l.selects(&j) {
 			page.Jobs = append(page.Jobs, j)
-			return true, nil
 		}
-		return false, err
+		return err
 	})
 	if next != nil {
 		page.Next = l.before(next)
