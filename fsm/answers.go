@@ -96,7 +96,8 @@ func (t *tx) keepAnswer(r repeatable, expired *logpb.Answer, items []job.Item) {
 }
 
 // pruneAnswers removes a page of old answers, the oldest first, and reports
-// whether it has left some.
+// whether it has left some. The time is [job.OnceFor] ago. With the last page go the
+// statistics that are older than [job.StatsFor].
 func (t *tx) pruneAnswers(d job.PruneAnswers) (more bool) {
 	removed := 0
 	t.scan([]byte(answerTimePrefix), answerTimeKey(millis(d.Before), nil), func(key, _ []byte) bool {
@@ -108,5 +109,8 @@ func (t *tx) pruneAnswers(d job.PruneAnswers) (more bool) {
 		removed++
 		return true
 	})
+	if !more {
+		t.pruneMinutes(d.Before.Add(job.OnceFor - job.StatsFor))
+	}
 	return more
 }

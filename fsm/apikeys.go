@@ -65,6 +65,9 @@ func (t *tx) putKey(d job.PutKey) job.Item {
 	case d.Create && found:
 		return refuse(job.Errorf(job.CodeConflict, "there is an API key %s already", d.Key.ID))
 	case d.Create:
+		if refusal := t.makeRoom(d); refusal != nil {
+			return refuse(refusal)
+		}
 	case !found || old.Namespace != d.Key.Namespace:
 		return refuse(noKey(d.Key.ID))
 	case !old.RotatedAt.Equal(d.RotatedAt):
@@ -80,6 +83,7 @@ func (t *tx) putKey(d job.PutKey) job.Item {
 func (t *tx) writeKey(k job.APIKey) {
 	t.put(keyByHashKey(k.Hash[:]), t.w.key(k))
 	t.put(keyByIDKey(k.ID), &logpb.KeyHash{Hash: k.Hash[:]})
+	t.state.keys.put(k.Namespace, k.ID)
 	if old := sum(k.Previous.Hash); old != nil {
 		t.put(oldKeyKey(old), &logpb.KeyRef{Id: k.ID})
 	}
@@ -88,6 +92,7 @@ func (t *tx) writeKey(k job.APIKey) {
 func (t *tx) removeKey(k job.APIKey) {
 	t.delete(keyByHashKey(k.Hash[:]))
 	t.delete(keyByIDKey(k.ID))
+	t.state.keys.remove(k.Namespace, k.ID)
 	if old := sum(k.Previous.Hash); old != nil {
 		t.delete(oldKeyKey(old))
 	}
@@ -97,7 +102,7 @@ func (t *tx) removeKey(k job.APIKey) {
 func (t *tx) deleteKey(d job.DeleteKey) job.Item {
 	k, found := t.key(d.ID)
 	switch {
-	case !found || d.Namespace != "" && d.Namespace != k.Namespace:
+	case !found || d.Namespace != "" && (k.Root || d.Namespace != k.Namespace):
 		return refuse(noKey(d.ID))
 	case k.Root:
 		return refuse(job.Errorf(job.CodeConflict, "the root key cannot be revoked"))

@@ -1,8 +1,10 @@
 package fsm
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -160,4 +162,42 @@ func TestKeys_Pages(t *testing.T) {
 			t.Errorf("Keys(%q, %q, %d): got %v, want %v", tc.namespace, tc.after, tc.limit, got, tc.want)
 		}
 	}
+}
+
+// TestPutKey_FullNamespace: only a key that expired long ago and signs nothing makes
+// room for another.
+func TestPutKey_FullNamespace(t *testing.T) {
+	t.Parallel()
+	n := withKeys(t)
+	create := func(seconds, i int, namespace string) job.PutKey {
+		k := apiKey(fmt.Sprintf("key_a%04d", i), namespace, 0)
+		k.Hash = [32]byte{100, byte(i >> 8), byte(i)}
+		return job.PutKey{At: at(seconds), Create: true, Key: k}
+	}
+	for i := range job.KeyLimit - 1 { // and key_1
+		d := create(1, i, "team")
+		if i < 3 {
+			d.Key.ExpiresAt = at(10 + i)
+		}
+		n.do(d)
+	}
+	signed := put(jobB, at(1), spec(job.OverlapSkip))
+	signed.Jobs[0].Job.SignPayloads, signed.Jobs[0].Job.KeyID = true, "key_a0001"
+	n.do(signed)
+	n.must(n.Close())
+	n.reopen()
+	long := int(job.ExpiredKeyFor / time.Second)
+	n.refused(job.Errorf(job.CodeConflict, ""), create(9+long, 2000, "team"))
+	n.do(create(9+long, 2001, "default"))
+	n.do(create(11+long, 2002, "team"))
+	n.wantKey(100, "")
+	if _, err := n.Key("key_a0000"); job.CodeOf(err) != job.CodeNotFound {
+		t.Errorf("the one that had expired: got %v", err)
+	}
+	n.refused(job.Errorf(job.CodeConflict, ""), create(11+long, 2003, "team")) // key_a0001 signs
+	n.do(create(12+long, 2003, "team"))
+	list, err := n.Keys("team", "key_a", 2)
+	n.must(err)
+	equal(t, "first", list[0].ID, "key_a0001")
+	equal(t, "second", list[1].ID, "key_a0003")
 }

@@ -3,6 +3,7 @@ package fsm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/hashicorp/raft"
@@ -53,6 +54,7 @@ func (s *Store) ApplyBatch(logs []*raft.Log) []any {
 		if d != nil {
 			t.entry, t.parts = logs[i].Index, 0
 			t.once(d, answers[i].(*job.Applied))
+			t.endDeliveries()
 		}
 	}
 	s.commit(t, logs[len(logs)-1].Index)
@@ -91,6 +93,8 @@ type tx struct {
 	// index writes what lists are made of, to a batch of its own: nothing reads it
 	// before it is committed, with the other.
 	index index
+	// receivers are the webhooks that the entry delivers to.
+	receivers map[job.ID]*row
 	// minutes are the statistics that have changed.
 	minutes map[minute]*job.Stats
 }
@@ -155,9 +159,10 @@ func (t *tx) apply(d job.Decision, a *job.Applied) {
 	case job.Record:
 		a.Items = each(d.Outcomes, func(o job.RecordedOutcome) job.Item { return t.record(d.At, o) })
 	case job.MarkLost:
-		a.Items = append(
-			each(d.Attempts, func(r job.AttemptRef) job.Item { return t.markLost(d.At, r, false) }),
-			each(d.Final, func(r job.AttemptRef) job.Item { return t.markLost(d.At, r, true) })...)
+		a.Items = slices.Concat(
+			each(d.Attempts, func(r job.AttemptRef) job.Item { return t.markLost(d.At, r, lossOfBegun) }),
+			each(d.Unbegun, func(r job.AttemptRef) job.Item { return t.markLost(d.At, r, lossOfUnbegun) }),
+			each(d.Final, func(r job.AttemptRef) job.Item { return t.markLost(d.At, r, lastLoss) }))
 	case job.Cancel:
 		a.Items = []job.Item{t.cancelRequested(d)}
 	case job.Prune:
@@ -234,6 +239,9 @@ func (t *tx) scan(lower, upper []byte, visit func(key, value []byte) bool) {
 
 // row reads the state of a job; nil if there is no such job.
 func (t *tx) row(id job.ID) *row {
+	if r := t.receivers[id]; r != nil {
+		return r
+	}
 	var r *row
 	t.get(stateKey(id), func(value []byte) error {
 		p, err := readState(value)

@@ -238,3 +238,24 @@ func TestOpenOf(t *testing.T) {
 	}
 	equal(t, "of another", len(n.OpenOf(jobB)), 0)
 }
+
+// TestAllow_TooManyOpen: a target that does not answer does not fill the memory.
+func TestAllow_TooManyOpen(t *testing.T) {
+	t.Parallel()
+	n := raised(t, func(s *job.Spec) { s.Overlap = job.OverlapAllow })
+	for i := range job.OpenLimit {
+		equal(t, "result", n.do(plan(i+1)), job.Running)
+	}
+	equal(t, "one more", n.do(plan(job.OpenLimit+1)), job.Skipped)
+	equal(t, "why", *n.execution(slotID(job.OpenLimit + 1)).Err,
+		job.AttemptError{Code: job.ErrOverlap, Msg: "1000 executions of the job were open, and there may be no more"})
+	n.refused(&job.Error{Code: job.CodeOverlap}, runNow(5, 1, ""))
+	n.do(succeed(job.OpenLimit+2, ref(slotID(500), 1)))
+	equal(t, "after the end of one", n.do(plan(job.OpenLimit+2)), job.Running)
+	equal(t, "running", n.job(jobA).Running, job.OpenLimit)
+
+	old := withJob(t, job.OverlapAllow)
+	for i := range job.OpenLimit + 1 {
+		equal(t, "before version 3", old.do(plan(i+1)), job.Running)
+	}
+}

@@ -99,6 +99,8 @@ func golden() map[string]job.Decision {
 		}}},
 		"backfill-3": job.Backfill{At: at(9), HistoryPerJob: 200, Namespace: "team", Job: jobA, Overlap: job.OverlapAllow, Once: once(4, "queued"),
 			Slots: []job.BackfillSlot{{Slot: at(1), Execution: job.ManualExecution(jobA, at(9), 1)}, {Slot: at(2), Execution: job.ManualExecution(jobA, at(9), 2)}}},
+		"mark-lost-3": job.MarkLost{At: at(1), Attempts: []job.AttemptRef{ref(slotID(1), 1)},
+			Unbegun: []job.AttemptRef{ref(slotID(2), 3), ref(slotID(4), 2)}, Final: []job.AttemptRef{ref(slotID(3), 1)}},
 		"put-key-3":       job.PutKey{At: at(9), Key: rotated, Create: true, RotatedAt: at(8), Once: once(5, "sealed")},
 		"delete-key-3":    job.DeleteKey{At: at(9), ID: "key_1", Namespace: "team", Force: true},
 		"announce-3":      job.Announce{At: at(9), Type: job.EventNodeLost, NodeID: "n2"},

@@ -187,6 +187,9 @@ func (r *reader) markLost(p *logpb.MarkLost) job.MarkLost {
 	for _, a := range p.GetAttempts() {
 		d.Attempts = append(d.Attempts, r.ref(a))
 	}
+	for _, a := range p.GetUnbegun() {
+		d.Unbegun = append(d.Unbegun, r.ref(a))
+	}
 	for _, a := range p.GetFinal() {
 		d.Final = append(d.Final, r.ref(a))
 	}

@@ -12,7 +12,7 @@
 //	Dir/CURRENT       the name of the database's folder, switched atomically
 //	Dir/db-N          the Pebble database
 //	Dir/snapshots     raft's snapshots: metadata, or what a leader sent
-//	Dir/checkpoint-N  what is being streamed to a follower
+//	Dir/checkpoint-N  what is being streamed to a follower, or as a backup
 //
 // Pebble runs without a write-ahead log: raft's log is one. The state and the
 // index of the last applied entry are in one Pebble batch, so after a crash the
@@ -37,14 +37,15 @@
 //	b/NAMESPACE MINUTE Minute, what became of the executions that ended in it
 //	m/...              applied index, cluster ID, version of the log, retention
 //	i/...              the index of the lists: each node's own, and no part of the
-//	                   state that all have; see index.go
+//	                   state that all have; see index.go. Members that read version 2
+//	                   at most know of none, and are sent none
 //
 // # In memory
 //
 // The agenda (jobs by when their next slot is due), the open executions, the queues
-// of backfills, the ACTIVE webhooks, the dismissed nodes and the feeds are rebuilt
-// from the database when it is opened. The newest events are not: a reader is told
-// that it has missed some.
+// of backfills, the webhooks, the IDs of the API keys, the dismissed nodes and the
+// feeds are rebuilt from the database when it is opened. The newest events are not: a
+// reader is told that it has missed some.
 //
 // # Events
 //
@@ -81,7 +82,8 @@
 // follower needs one, a checkpoint is made and streamed; it may be newer than
 // the snapshot says, since entries that it contains already are skipped. What a
 // follower receives is unpacked into a new folder, opened, and made current by
-// one rename: a crash leaves the old state or the new one.
+// one rename: a crash leaves the old state or the new one. A [Backup] is such a
+// stream, too, and says at which index it is.
 //
 // # Concurrency
 //

@@ -182,6 +182,9 @@ func (w *writer) markLost(d job.MarkLost) *logpb.MarkLost {
 	for _, a := range d.Attempts {
 		p.Attempts = append(p.Attempts, w.ref(a))
 	}
+	for _, a := range d.Unbegun {
+		p.Unbegun = append(p.Unbegun, w.ref(a))
+	}
 	for _, a := range d.Final {
 		p.Final = append(p.Final, w.ref(a))
 	}

@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"cmp"
-	"math"
 	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
@@ -13,8 +12,6 @@ const (
 	maxEvents = 10_000
 	// maxEventPage is how many are handed out at a time.
 	maxEventPage = 1000
-	// lastPart is greater than that of any event.
-	lastPart = math.MaxInt32
 )
 
 // events are the newest ones, of the entries that this node has applied since it
@@ -32,7 +29,7 @@ type events struct {
 
 // newEvents has none, after the entry with an index.
 func newEvents(applied uint64) *events {
-	return &events{since: job.EventID{Index: applied, Part: lastPart}, more: make(chan struct{})}
+	return &events{since: job.EventID{Index: applied, Part: job.LastPart}, more: make(chan struct{})}
 }
 
 func (e *events) add(list []job.Event) {
@@ -117,15 +114,11 @@ func (t *tx) tell(r *row, e job.Event) {
 		return
 	}
 	e.Namespace, e.Job, e.JobName = r.GetNamespace(), r.id, t.name(r)
-	t.deliver(t.note(e))
+	t.deliver(t.note(e), r.GetTags())
 }
 
 // tells reports whether what happens to a job makes events.
 func (t *tx) tells(r *row) bool { return t.isThird() && !r.GetHook() }
-
-// isThird reports whether every member reads version 3 of the log: what came with
-// it may leave its traces in the state.
-func (t *tx) isThird() bool { return t.state.version >= 3 }
 
 // note gives an event its place among those of the entry.
 func (t *tx) note(e job.Event) *job.Event {
@@ -146,7 +139,7 @@ func (t *tx) name(r *row) string {
 // announce makes an event of the cluster.
 func (t *tx) announce(d job.Announce) job.Item {
 	if t.isThird() {
-		t.deliver(t.note(job.Event{Type: d.Type, At: d.At, NodeID: d.NodeID}))
+		t.deliver(t.note(job.Event{Type: d.Type, At: d.At, NodeID: d.NodeID}), nil)
 	}
 	return job.Item{}
 }

@@ -89,7 +89,7 @@ func TestEvents_OfJobs(t *testing.T) {
 	completed.Jobs[0].Job.Version, completed.Jobs[0].Job.State = 2, job.Completed
 	n.wantEvents("creation", []job.Decision{put(jobA, at(1), spec(job.OverlapSkip))}, job.EventJobCreated)
 	n.wantEvents("edit", []job.Decision{edit}, job.EventJobUpdated)
-	equal(t, "version", n.since(job.EventID{Index: 2, Part: lastPart})[0].Version, 2)
+	equal(t, "version", n.since(job.EventID{Index: 2, Part: job.LastPart})[0].Version, 2)
 	n.wantEvents("a refused edit", []job.Decision{edit})
 	n.wantEvents("an edit that completes", []job.Decision{completed}, job.EventJobUpdated, job.EventJobCompleted)
 	completed.Jobs[0].Job.Version, completed.Jobs[0].Job.State = 3, job.Active
@@ -149,7 +149,7 @@ func TestEvents_Reading(t *testing.T) {
 		t.Error("what was before the start is not known")
 	}
 	begin, last := n.LastEvent(), n.events.more
-	equal(t, "a reader that begins now", begin, job.EventID{Index: 3, Part: lastPart})
+	equal(t, "a reader that begins now", begin, job.EventID{Index: 3, Part: job.LastPart})
 	n.do(plan(2))
 	equal(t, "what comes after", len(n.since(begin)), 1)
 	select {
@@ -169,7 +169,7 @@ func TestEvents_Reading(t *testing.T) {
 	if _, _, complete := other.Events(job.EventID{Index: 2}); complete {
 		t.Error("what was before the restore is not known")
 	}
-	equal(t, "after the restore", other.LastEvent(), job.EventID{Index: 4, Part: lastPart})
+	equal(t, "after the restore", other.LastEvent(), job.EventID{Index: 4, Part: job.LastPart})
 }
 
 func TestEvents_Ring(t *testing.T) {

@@ -51,11 +51,8 @@ func (g *generator) decision() job.Decision {
 	case 10:
 		d := job.MarkLost{At: at(g.now)}
 		for _, x := range g.open(job.PhaseRunning, job.PhaseAborting) {
-			if rapid.Bool().Draw(g.rt, "final") {
-				d.Final = append(d.Final, ref(x.Execution, x.Attempt))
-			} else {
-				d.Attempts = append(d.Attempts, ref(x.Execution, x.Attempt))
-			}
+			list := rapid.SampledFrom([]*[]job.AttemptRef{&d.Attempts, &d.Unbegun, &d.Final}).Draw(g.rt, "kind of loss")
+			*list = append(*list, ref(x.Execution, x.Attempt))
 		}
 		return d
 	case 11, 12:
@@ -159,7 +156,9 @@ func (g *generator) third(j *job.Job) {
 	j.KeyID, j.SignPayloads = g.keyID(), rapid.Bool().Draw(g.rt, "sign")
 	j.ExternalID = rapid.SampledFrom([]string{"", "x", "y"}).Draw(g.rt, "external ID")
 	j.MaxRuns = rapid.IntRange(0, 2).Draw(g.rt, "max runs")
-	j.PauseAfterFailures = rapid.IntRange(0, 2).Draw(g.rt, "pause after")
+	if j.Hook == nil { // a webhook has none of it
+		j.PauseAfterFailures = rapid.IntRange(0, 2).Draw(g.rt, "pause after")
+	}
 	j.NextDueAt = j.NextRunAt.Add(time.Duration(rapid.IntRange(0, 2).Draw(g.rt, "shift")) * time.Second)
 	if rapid.Bool().Draw(g.rt, "tagged") {
 		j.Tags = []job.Tag{{Key: "team", Value: "a"}}
@@ -168,7 +167,11 @@ func (g *generator) third(j *job.Job) {
 
 // giveUp draws whether an edit gives up slots that are due.
 func (g *generator) giveUp(p *job.PutJob, old job.Job) {
-	if due := old.NextRunAt; !due.IsZero() && !due.After(at(g.now)) && rapid.Bool().Draw(g.rt, "give up") {
+	due := old.NextRunAt
+	if !old.GivenUp.From.IsZero() {
+		due = old.GivenUp.From
+	}
+	if !due.IsZero() && !due.After(at(g.now)) && rapid.Bool().Draw(g.rt, "give up") {
 		p.Due, p.Missed = due, job.Gap{From: due, To: due.Add(time.Second), Count: 2}
 	}
 }
@@ -177,6 +180,10 @@ func (g *generator) plan() job.Decision {
 	d := job.Plan{At: at(g.now), HistoryPerJob: g.keep()}
 	for _, slot := range g.node.Due(at(g.now), rapid.IntRange(1, 4).Draw(g.rt, "slots"), nil) {
 		p := job.PlannedSlot{Job: slot.Job, Slot: slot.Slot, Fire: slot.Slot, Node: n1, Trigger: job.TriggerScheduled}
+		if !g.node.job(p.Job).GivenUp.From.IsZero() {
+			d.Slots = append(d.Slots, g.givenUp(p))
+			continue
+		}
 		p.Next = p.Slot.Add(time.Duration(rapid.IntRange(1, 3).Draw(g.rt, "next in")) * time.Second)
 		if rapid.Bool().Draw(g.rt, "later than its slot") {
 			p.NextDue, p.FireDue = p.Next.Add(time.Second), p.Fire.Add(time.Second)
@@ -194,6 +201,19 @@ func (g *generator) plan() job.Decision {
 		d.Slots = append(d.Slots, p)
 	}
 	return d
+}
+
+// givenUp draws what the leader makes of slots that a job gave up, or nonsense.
+func (g *generator) givenUp(p job.PlannedSlot) job.PlannedSlot {
+	switch rapid.IntRange(0, 4).Draw(g.rt, "given up") {
+	case 0:
+		p.Next = p.Slot.Add(time.Second)
+		return p
+	case 1:
+		p.Next = p.Slot.Add(time.Second)
+	}
+	p.Fire, p.Trigger, p.Missed = time.Time{}, job.TriggerCatchup, job.Gap{From: p.Slot, To: p.Slot, Count: 1}
+	return p
 }
 
 func (g *generator) record() job.Decision {

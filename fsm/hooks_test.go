@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,7 +146,7 @@ func TestHook_EditAndDelete(t *testing.T) {
 	n.do(plan(4))
 	n.do(succeed(6, ref(slotID(4), 1)))
 	equal(t, "open after the deletion", len(n.OpenOf(hookA)), 0)
-	equal(t, "in memory", len(n.state.hooks.byID)+len(n.state.hooks.byEvent), 0)
+	equal(t, "in memory", len(n.state.hooks.byID)+len(n.state.hooks.wanted)+len(n.state.hooks.homes)+len(n.state.hooks.counts), 0)
 }
 
 func TestHook_IsNoJob(t *testing.T) {
@@ -220,25 +221,134 @@ func TestHook_KeepsAsManyRecordsAsJobs(t *testing.T) {
 	equal(t, "before version 3", old.state.keep, defaultKeep)
 }
 
-// TestHook_WhoseTargetIsGone: what is open of a webhook is bounded.
+// clusterHook is a webhook for the loss of nodes.
+func clusterHook(id job.ID) job.PutJobs {
+	d := hooked(id, job.EventNodeLost)
+	d.Jobs[0].Job.Hook.Cluster = true
+	return d
+}
+
+// TestHook_HealthyIsNeverCrowded: many events at once are no reason to drop one.
+func TestHook_HealthyIsNeverCrowded(t *testing.T) {
+	t.Parallel()
+	n := raised(t)
+	n.do(hooked(hookA, job.EventExecutionMissed))
+	p := job.Plan{At: at(100), HistoryPerJob: 200}
+	const count = 2 * maxFailing
+	var puts job.PutJobs
+	for i := range count {
+		id := job.ID(0x1000 + i)
+		puts.Jobs = append(puts.Jobs, job.PutJob{Job: job.Job{ID: id, KeyID: "key", Spec: spec(job.OverlapSkip), NextRunAt: at(1)}})
+		p.Slots = append(p.Slots, job.PlannedSlot{Job: id, Slot: at(1), Next: at(101), Trigger: job.TriggerCatchup, Missed: job.Gap{From: at(1), To: at(9), Count: 9}})
+	}
+	n.submit(puts)
+	n.submit(p)
+	equal(t, "open", n.job(hookA).Running, count)
+	equal(t, "counts", n.job(hookA).Counts, job.Counts{})
+}
+
+// TestHook_WhoseTargetIsGone: once many deliveries have failed, no more are opened. The
+// events that are dropped share one record, until one is delivered again.
 func TestHook_WhoseTargetIsGone(t *testing.T) {
 	t.Parallel()
 	n := raised(t)
-	d := hooked(hookA, job.EventNodeLost)
-	d.Jobs[0].Job.Hook.Cluster = true
-	n.do(d)
-	for range maxDeliveries + 3 {
-		n.do(job.Announce{At: at(1), Type: job.EventNodeLost})
+	n.do(clusterHook(hookA))
+	announce := func(seconds int) { n.do(job.Announce{At: at(seconds), Type: job.EventNodeLost}) }
+	for range maxFailing {
+		announce(1)
+	}
+	var failed []job.RecordedOutcome
+	for _, x := range n.OpenOf(hookA) {
+		n.do(begin(2, ref(x.Execution, 1)))
+		o := outcome(ref(x.Execution, 1), errStatus)
+		o.RetryAt = at(60)
+		failed = append(failed, o)
+	}
+	announce(2) // none has failed yet
+	n.submit(record(3, failed...))
+	for i := range 3 {
+		announce(4 + i)
 	}
 	h := n.job(hookA)
-	equal(t, "open", h.Running, maxDeliveries)
+	equal(t, "open", h.Running, maxFailing+1)
 	equal(t, "skipped", h.Counts.Skipped, 3)
-	list, err := n.Executions(hookA, job.ExecutionID{}, 1)
+	list, err := n.Executions(hookA, job.ExecutionID{}, 2)
 	n.must(err)
-	equal(t, "the last", list[0].Result, job.Skipped)
-	n.do(cancel(2, n.OpenOf(hookA)[0].Execution))
-	n.do(job.Announce{At: at(3), Type: job.EventNodeLost})
-	equal(t, "open again", n.job(hookA).Running, maxDeliveries)
+	x := list[0]
+	want := "events that were not delivered, this one and those after it: 3; " +
+		"1000 deliveries of the webhook had failed and were to be tried again: its target does not accept them"
+	equal(t, "error", *x.Err, job.AttemptError{Code: job.ErrOverlap, Msg: want})
+	equal(t, "result", x.Result, job.Skipped)
+	equal(t, "created", x.CreatedAt, at(4))
+	equal(t, "finished", x.FinishedAt, at(6))
+	equal(t, "event", x.Event.At, at(4))
+	equal(t, "the one before it", list[1].Result, job.Running)
+
+	try := job.TryHook{At: at(7), HistoryPerJob: 200, Hook: hookA, Execution: job.ManualExecution(hookA, at(7), 7)}
+	equal(t, "a test", n.do(try), job.Running)
+	n.do(cancel(8, failed[0].Execution))
+	announce(9)
+	equal(t, "open again", n.job(hookA).Running, maxFailing+2)
+	announce(10)
+	equal(t, "open", n.job(hookA).Running, maxFailing+3) // one of them was never tried
+	equal(t, "skipped, still", n.job(hookA).Counts.Skipped, 3)
+}
+
+// TestHook_OneEntry: what an entry delivers to a webhook, and what else it does to it,
+// does not get lost.
+func TestHook_OneEntry(t *testing.T) {
+	t.Parallel()
+	n := raised(t)
+	n.do(hooked(hookA, job.EventExecutionSucceeded))
+	n.do(plan(1))
+	n.do(succeed(2, ref(slotID(1), 1)))
+	first := n.OpenOf(hookA)[0].Execution
+	n.do(plan(2))
+	n.do(begin(3, ref(first, 1)))
+	n.submit(record(4, outcome(ref(slotID(2), 1), nil), outcome(ref(first, 1), nil)))
+	h := n.job(hookA)
+	equal(t, "counts", h.Counts, job.Counts{Success: 1})
+	equal(t, "open", h.Running, 1)
+	equal(t, "last", h.LastRunAt, at(4))
+	n.wantDeliveries(hookA, job.EventExecutionSucceeded, job.EventExecutionSucceeded)
+
+	n.do(hooked(hookB, job.EventJobCreated))
+	both := put(jobB, at(9), spec(job.OverlapSkip))
+	both.Jobs = append(both.Jobs, job.PutJob{Job: job.Job{ID: hookB, Spec: job.DefaultSpec()}, Delete: true})
+	n.submit(both)
+	if _, err := n.Job(hookB); job.CodeOf(err) != job.CodeNotFound {
+		t.Errorf("a webhook that is deleted after a delivery: got %v", err)
+	}
+}
+
+// TestHook_TooMany: each webhook makes each event dearer.
+func TestHook_TooMany(t *testing.T) {
+	t.Parallel()
+	n := raised(t)
+	for i := range job.HookLimit {
+		n.do(hooked(job.ID(0x100+i), job.EventNodeLost))
+		n.do(clusterHook(job.ID(0x200 + i)))
+	}
+	n.must(n.Close())
+	n.reopen()
+	refused := func(d job.PutJobs, want string) {
+		t.Helper()
+		got := n.item(d).Err
+		if got == nil || got.Code != job.CodeConflict || !strings.Contains(got.Msg, want) {
+			t.Errorf("got %v, want %q", got, want)
+		}
+	}
+	refused(hooked(hookA, job.EventNodeLost), "namespace default has 20 webhooks, and may have no more")
+	refused(clusterHook(hookA), "there are 20 webhooks of the whole cluster, and there may be no more")
+	other := hooked(hookA, job.EventNodeLost)
+	other.Jobs[0].Job.Namespace = "other"
+	n.do(other)
+	edit := hooked(0x100, job.EventExecutionFailed)
+	edit.Jobs[0].Job.Version, edit.Jobs[0].Job.State = 1, job.Paused
+	n.do(edit)
+	refused(hooked(hookB, job.EventNodeLost), "20 webhooks") // one of them is paused
+	n.do(job.DeleteJob{At: at(5), ID: 0x100})
+	n.do(hooked(hookB, job.EventNodeLost))
 }
 
 func TestTryHook(t *testing.T) {
@@ -249,7 +359,7 @@ func TestTryHook(t *testing.T) {
 	n.do(d)
 	try := job.TryHook{At: at(4), HistoryPerJob: 9, Namespace: job.DefaultNamespace, Hook: hookA, Execution: job.ManualExecution(hookA, at(4), 7), Once: once(1, "tried")}
 	equal(t, "result", n.do(try), job.Running)
-	want := job.Event{ID: job.EventID{Index: 4}, Type: job.EventTest, At: at(4), Namespace: job.DefaultNamespace, Job: hookA, JobName: "hook"}
+	want := job.Event{ID: job.EventID{Index: 4}, Type: job.EventTest, At: at(4), Namespace: job.DefaultNamespace}
 	if got := n.deliveries(hookA); len(got) != 1 || got[0] != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

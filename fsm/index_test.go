@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -204,5 +205,32 @@ func TestJobs_LargeBodies(t *testing.T) {
 		if i >= len(seen) || seen[i] != job.ID(i+1) {
 			t.Fatalf("listed: %v", seen)
 		}
+	}
+}
+
+// TestCheckpoint_NoIndexForOldMembers: a program that knows of no index would take it
+// for a part of the state.
+func TestCheckpoint_NoIndexForOldMembers(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[int]bool{2: false, 3: true} {
+		n := newNode(t)
+		n.do(job.RaiseVersion{Version: version})
+		n.do(put(jobA, at(1), spec(job.OverlapSkip)))
+		n.do(plan(1))
+		n.do(succeed(2, ref(slotID(1), 1)))
+		a, err := n.checkpoint(99)
+		n.must(err)
+		db, err := pebble.Open(a.dir, n.options(func(err error) { t.Error(err) }))
+		n.must(err)
+		copied := &state{db: db}
+		has := false
+		n.must(copied.scan(indexPrefix, anyLength, func(_, _ []byte) error { has = true; return nil }))
+		equal(t, fmt.Sprintf("version %d: index in the copy", version), has, want)
+		n.must(errors.Join(db.Close(), a.Close()))
+		equal(t, "index of the node itself", len(n.keysOf(indexPrefix)) > 0, true)
+		other := newNode(t)
+		other.restoreFrom(n)
+		equal(t, "hash", other.hash(), n.hash())
+		equal(t, "restored index", len(other.keysOf(indexPrefix)), len(n.keysOf(indexPrefix)))
 	}
 }

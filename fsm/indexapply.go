@@ -7,8 +7,8 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// What Apply has to call for lists, audits and statistics to be right. Nothing of it
-// is for webhooks and their executions, of which there are none in any of these.
+// What Apply has to call for lists to be right. It writes nothing that is replicated,
+// and nothing about webhooks and their executions, of which there are none in lists.
 
 // listState follows the state and the last result of a job. Whoever writes the
 // state calls it.
@@ -62,16 +62,12 @@ func (t *tx) listRecord(r *row, x *job.Execution) {
 	default:
 		t.state.unended.remove(x.ID)
 		t.index.ended(r.GetNamespace(), x.ID, number[logpb.Result](&t.w, results, x.Result), number[logpb.Trigger](&t.w, triggers, x.Trigger))
-		t.countEnd(r.GetNamespace(), x)
 	}
 }
 
 // unlistRecord follows an execution that has ended and whose record is removed, to
 // make room. It has to be called before that.
 func (t *tx) unlistRecord(r *row, id job.ExecutionID, record []byte) {
-	if t.state.version >= statsVersion {
-		r.Removed = max(r.Removed, id.Order)
-	}
 	if !r.GetHook() {
 		t.unlistEnded(r, id, record)
 	}

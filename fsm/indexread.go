@@ -29,6 +29,8 @@ type reading struct {
 	looks    int // that are left
 	read     int // bytes of jobs so far
 	cursors  map[cursorName]*cursor
+	// scattered means that the jobs of the page are far from each other.
+	scattered bool
 }
 
 // reading calls read with the state as it is now. Unlike a view it does not keep
@@ -148,8 +150,7 @@ func (r *reading) has(key []byte) (bool, error) {
 	return err == nil, err
 }
 
-// job reads a job, but for how many of its executions are running. Jobs are read by
-// cursors, since those of a page are often near each other.
+// job reads a job, but for how many of its executions are running.
 func (r *reading) job(id job.ID) (j job.Job, err error) {
 	state, err := r.value(statePrefix, stateKey(id))
 	if err != nil {
@@ -164,8 +165,16 @@ func (r *reading) job(id job.ID) (j job.Job, err error) {
 }
 
 // value reads the value of a key, which is valid until the next call with its
-// prefix; [job.ErrNotFound] if there is none.
-func (r *reading) value(prefix string, key []byte) ([]byte, error) {
+// prefix; [job.ErrNotFound] if there is none. A cursor is faster for keys that are near
+// each other; otherwise the filters of the database's files save looks into them.
+func (r *reading) value(prefix string, key []byte) (value []byte, err error) {
+	if r.scattered {
+		err = r.get(key, func(v []byte) error {
+			value = bytes.Clone(v)
+			return nil
+		})
+		return value, err
+	}
 	c, err := r.cursor(cursorName{prefix, 0})
 	if err != nil {
 		return nil, err

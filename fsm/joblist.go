@@ -42,6 +42,7 @@ func (r *reading) jobPage(q job.JobQuery) (page job.JobPage, err error) {
 	if err != nil {
 		return page, err
 	}
+	r.scattered = q.NamePrefix != ""
 	full := func() bool { return len(page.Jobs) >= q.Limit || r.read >= maxPageBytes }
 	next, err := walk(list, l.start(), full, func(place []byte) error {
 		j, err := r.job(jobOf(place))

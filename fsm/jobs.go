@@ -48,18 +48,34 @@ func (t *tx) checkPut(p job.PutJob, c claims) (r *row, refusal *job.Error) {
 		case refusal != nil:
 		case r.GetHook() != (j.Hook != nil):
 			refusal = job.Errorf(job.CodeNotFound, "there is no job %v", j.ID)
-		case !p.Due.IsZero() && r.due.slot != millis(p.Due):
+		case t.isOutdated(r, p):
 			refusal = job.ErrStale
 		}
 	case !p.Due.IsZero(): // no slot of a new job is due
 		refusal = job.ErrStale
 	case t.has(stateKey(j.ID)):
 		refusal = job.Errorf(job.CodeConflict, "there is a job %v already", j.ID)
+	case j.Hook != nil:
+		refusal = t.state.hooks.refusal(home(namespaceOf(nil, j), j.Hook))
 	}
 	if refusal == nil {
 		refusal = t.checkExternalID(p.Job, namespaceOf(r, p.Job), c)
 	}
 	return r, refusal
+}
+
+// isOutdated reports whether an edit was decided when other slots were to come: it
+// gives up a slot that is not due, or none although the job has given up some; or it
+// goes on with the next slot of a job that has had its last one since.
+func (t *tx) isOutdated(r *row, p job.PutJob) bool {
+	switch {
+	case !p.Due.IsZero():
+		return r.due.slot != millis(p.Due)
+	case r.GetGivenUpFrom() != 0:
+		return true
+	default:
+		return p.KeepNextRun && p.Job.State != job.Completed && r.GetState() == logpb.State_STATE_COMPLETED && t.isThird()
+	}
 }
 
 // namespaceOf is the namespace of a job that is there, or is to be made.
@@ -92,6 +108,7 @@ func (t *tx) replaceJob(at time.Time, r *row, p job.PutJob) {
 	switch {
 	case !p.Due.IsZero():
 		t.giveUp(at, r, p.Missed)
+		r.GivenUpFrom, r.GivenUpUntil = 0, 0
 	case !p.KeepNextRun || r.due.slot == 0 || r.due.slot == millis(j.NextRunAt): // the edit says when it is due
 	default:
 		j.NextRunAt, j.NextDueAt = instant(r.due.slot), instant(r.due.at)
@@ -105,6 +122,7 @@ func (t *tx) replaceJob(at time.Time, r *row, p job.PutJob) {
 	if r.GetOverlap() == logpb.OverlapPolicy_OVERLAP_ALLOW && overlap != r.GetOverlap() {
 		t.unbuffer(r.id, at)
 	}
+	t.promote(r.id, at) // the job may have been paused
 }
 
 // giveUp records the due slots that a change of the job leaves unplanned.
@@ -126,6 +144,7 @@ func (t *tx) define(at time.Time, r *row, j job.Job, old *logpb.Definition) {
 	}
 	j.UpdatedAt = at
 	now := t.w.definition(j)
+	r.Tags = now.GetSpec().GetTags()
 	t.put(definitionKey(r.id), now)
 	t.claim(r, old.GetSpec().GetExternalId(), j.ExternalID)
 	t.signWith(r.id, old, now)
@@ -222,6 +241,7 @@ func (t *tx) removeJob(r *row, at time.Time) {
 	t.claim(r, old.GetSpec().GetExternalId(), "")
 	t.signWith(r.id, old, nil)
 	t.state.hooks.remove(r.id)
+	delete(t.receivers, r.id)
 	t.delete(definitionKey(r.id))
 	t.delete(stateKey(r.id))
 	t.delete(listKey(r.GetNamespace(), r.id, r.GetHook()))

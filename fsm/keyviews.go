@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cronraft/cronraft/fsm/logpb"
@@ -16,7 +15,7 @@ import (
 // there is none.
 func (s *Store) KeyByHash(hash [32]byte) (k job.APIKey, err error) {
 	err = s.view(func(st *state) error {
-		if k, err = st.key(hash[:]); !errors.Is(err, job.ErrNotFound) {
+		if k, err = keyByHash(st, hash[:]); !errors.Is(err, job.ErrNotFound) {
 			return err
 		}
 		var id string
@@ -25,7 +24,7 @@ func (s *Store) KeyByHash(hash [32]byte) (k job.APIKey, err error) {
 			return err
 		})
 		if err == nil {
-			k, err = st.keyByID(id)
+			k, err = keyByID(st, id)
 		}
 		return err
 	})
@@ -35,7 +34,7 @@ func (s *Store) KeyByHash(hash [32]byte) (k job.APIKey, err error) {
 // Key is the API key with the ID; [job.ErrNotFound] if there is none.
 func (s *Store) Key(id string) (k job.APIKey, err error) {
 	err = s.view(func(st *state) error {
-		k, err = st.keyByID(id)
+		k, err = keyByID(st, id)
 		return err
 	})
 	return k, err
@@ -44,43 +43,37 @@ func (s *Store) Key(id string) (k job.APIKey, err error) {
 // Keys are the API keys of a namespace, all if it is empty, in the order of their
 // IDs: at most limit of those with greater IDs than after.
 func (s *Store) Keys(namespace, after string, limit int) (keys []job.APIKey, err error) {
-	err = s.view(func(st *state) error {
-		keys, err = st.keys(namespace, after, limit)
-		return err
+	var ids []string
+	err = s.readingFrom(func(st *state) { ids = st.keys.page(namespace, after, limit) }, func(r *reading) error {
+		for _, id := range ids {
+			k, err := keyByID(r, id)
+			if err != nil {
+				return fmt.Errorf("read API key %s: %w", id, err)
+			}
+			keys = append(keys, k)
+		}
+		return nil
 	})
 	return keys, err
 }
 
-func (st *state) keyByID(id string) (job.APIKey, error) {
-	var p logpb.KeyHash
-	if err := st.get(keyByIDKey(id), func(value []byte) error { return proto.Unmarshal(value, &p) }); err != nil {
-		return job.APIKey{}, err
-	}
-	return st.key(p.GetHash())
+// getter reads the value of a key: a state, or a [reading].
+type getter interface {
+	get(key []byte, read func(value []byte) error) error
 }
 
-func (st *state) key(hash []byte) (k job.APIKey, err error) {
-	err = st.get(keyByHashKey(hash), func(value []byte) error {
+func keyByID(from getter, id string) (job.APIKey, error) {
+	var p logpb.KeyHash
+	if err := from.get(keyByIDKey(id), func(value []byte) error { return proto.Unmarshal(value, &p) }); err != nil {
+		return job.APIKey{}, err
+	}
+	return keyByHash(from, p.GetHash())
+}
+
+func keyByHash(from getter, hash []byte) (k job.APIKey, err error) {
+	err = from.get(keyByHashKey(hash), func(value []byte) error {
 		k, err = readKey(value)
 		return err
 	})
 	return k, err
-}
-
-func (st *state) keys(namespace, last string, limit int) (keys []job.APIKey, err error) {
-	it, err := st.db.NewIter(&pebble.IterOptions{LowerBound: keyByIDKey(last), UpperBound: afterAll([]byte(keyByIDPrefix))})
-	if err != nil {
-		return nil, fmt.Errorf("read the state: %w", err)
-	}
-	for ok := it.First(); ok && err == nil && len(keys) < limit; ok = it.Next() {
-		id := string(it.Key()[len(keyByIDPrefix):])
-		if id == last {
-			continue
-		}
-		var k job.APIKey
-		if k, err = st.keyByID(id); err == nil && (namespace == "" || namespace == k.Namespace) {
-			keys = append(keys, k)
-		}
-	}
-	return keys, errors.Join(err, it.Close())
 }

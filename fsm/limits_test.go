@@ -146,7 +146,7 @@ func TestPauseAfterFailures_OnlyByAFailure(t *testing.T) {
 	n.wantState("a cancellation", job.Active, at(5))
 	n.do(succeed(5, ref(slotID(3), 1)))
 	n.do(begin(5, ref(slotID(4), 1)))
-	n.do(fail(5, ref(slotID(4), 1)))
+	n.do(fail(4, ref(slotID(4), 1)))
 	n.wantState("a failure", job.Paused, time.Time{})
 }
 
@@ -216,4 +216,20 @@ func TestPutJobs_KeepNextRunAndItsShare(t *testing.T) {
 	equal(t, "its due time", n.job(jobA).NextDueAt, at(9))
 	n.change(func(p *job.PutJob) { p.Job.State = job.Paused })
 	equal(t, "a paused job", n.job(jobA).NextDueAt, time.Time{})
+}
+
+// TestPutJobs_KeepNextRunOfACompletedJob: an edit that was decided before the last slot
+// was planned does not make the job ACTIVE again, without a slot.
+func TestPutJobs_KeepNextRunOfACompletedJob(t *testing.T) {
+	t.Parallel()
+	n := raised(t)
+	edit := job.PutJob{Job: n.job(jobA), KeepNextRun: true}
+	last := plan(1)
+	last.Slots[0].Next = time.Time{}
+	n.do(last)
+	n.wantState("after the last slot", job.Completed, time.Time{})
+	n.refused(job.ErrStale, job.PutJobs{At: at(2), Jobs: []job.PutJob{edit}})
+	edit.Job.State = job.Completed
+	n.do(job.PutJobs{At: at(3), Jobs: []job.PutJob{edit}})
+	n.wantState("decided again", job.Completed, time.Time{})
 }

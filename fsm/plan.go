@@ -14,6 +14,9 @@ func (t *tx) plan(d job.Plan, p job.PlannedSlot) job.Item {
 	if r == nil || r.due.slot == 0 || r.due.slot != millis(p.Slot) || p.Version != 0 && p.Version != r.GetVersion() {
 		return refuse(job.ErrStale)
 	}
+	if r.GetGivenUpFrom() != 0 {
+		return t.recordGivenUp(r, d, p)
+	}
 	setNext(r, p.Next, p.NextDue)
 	if p.Missed.Count > 0 && t.miss(r, d.At, p.Trigger, p.Missed) && p.Fire.IsZero() {
 		r.LastResult = logpb.Result_RESULT_MISSED
@@ -25,6 +28,21 @@ func (t *tx) plan(d job.Plan, p job.PlannedSlot) job.Item {
 	t.trim(r, d.HistoryPerJob)
 	t.save(r)
 	return job.Item{Result: result}
+}
+
+// recordGivenUp records slots that the job gave up when it paused itself: all of
+// them, or as far as the leader has come.
+func (t *tx) recordGivenUp(r *row, d job.Plan, p job.PlannedSlot) job.Item {
+	if p.Missed.Count == 0 || !p.Fire.IsZero() {
+		return refuse(job.ErrStale)
+	}
+	t.giveUp(d.At, r, p.Missed)
+	if r.GivenUpFrom = millis(p.Next); r.GivenUpFrom == 0 {
+		r.GivenUpUntil = 0
+	}
+	t.trim(r, d.HistoryPerJob)
+	t.save(r)
+	return job.Item{}
 }
 
 // miss records a gap; false if it has a record already. The job's last result is
@@ -47,6 +65,7 @@ func (t *tx) miss(r *row, at time.Time, trigger job.Trigger, gap job.Gap) bool {
 		MissedCount: gap.Count,
 	}
 	t.addRecord(r, x)
+	t.countEnd(r, x)
 	r.Missed += int64(gap.Count)
 	t.tellOf(r, job.EventExecutionMissed, x, at)
 	return true
@@ -65,7 +84,7 @@ func (t *tx) fire(r *row, at time.Time, p job.PlannedSlot) job.Result {
 	}
 	x := &job.Execution{ID: id, Trigger: p.Trigger, ScheduledAt: p.Fire, DueAt: dueAt(p.Fire, p.FireDue), CreatedAt: at, Result: job.Running}
 	if t.mustYield(r.id, r.GetOverlap()) {
-		t.skip(r, x, overlapMessage)
+		t.skip(r, x, whyYield(r.GetOverlap()))
 		return x.Result
 	}
 	t.start(r, x, job.Open{Phase: job.PhaseRunning, Attempt: 1, Node: p.Node}, r.GetOverlap())
@@ -89,6 +108,7 @@ func (t *tx) skip(r *row, x *job.Execution, why string) {
 	x.FinishedAt = x.CreatedAt
 	x.Err = &job.AttemptError{Code: job.ErrOverlap, Msg: why}
 	t.addRecord(r, x)
+	t.countEnd(r, x)
 	count(r, job.Skipped)
 	t.tellOf(r, job.EventExecutionSkipped, x, x.CreatedAt)
 }
@@ -96,29 +116,35 @@ func (t *tx) skip(r *row, x *job.Execution, why string) {
 // start opens an execution as the phase in open says; or to wait, if requests of
 // the job have to be aborted first; or to wait for what runs.
 func (t *tx) start(r *row, x *job.Execution, open job.Open, overlap logpb.OverlapPolicy) {
+	if overlap != logpb.OverlapPolicy_OVERLAP_ALLOW {
+		t.makeWay(r.id)
+	}
 	switch overlap {
 	case logpb.OverlapPolicy_OVERLAP_CANCEL_PREVIOUS:
 		t.cancelPrevious(r, x.CreatedAt)
 		if t.state.opens.blocked(r.id) {
 			open = job.Open{Phase: job.PhaseWaiting}
 		}
-	case logpb.OverlapPolicy_OVERLAP_BUFFER_ONE:
-		if t.state.opens.any(r.id) {
+	case logpb.OverlapPolicy_OVERLAP_BUFFER_ONE, logpb.OverlapPolicy_OVERLAP_SKIP:
+		if t.state.opens.inTurn(r.id) > 0 { // for SKIP, a backfill's
 			open = job.Open{Phase: job.PhaseBuffered}
 		}
 	}
-	open.Execution, open.Trigger, open.ScheduledAt = x.ID, x.Trigger, x.ScheduledAt
-	if !x.DueAt.Equal(x.ScheduledAt) {
-		open.DueAt = x.DueAt
-	}
+	open = openOf(x, open)
 	t.setOpen(open)
 	x.NodeID = open.Node.ID
 	t.addRecord(r, x)
 	r.LastRunAt = millis(x.CreatedAt)
 	t.tellOf(r, job.EventExecutionStarted, x, x.CreatedAt)
-	if overlap == logpb.OverlapPolicy_OVERLAP_CANCEL_PREVIOUS {
-		t.promote(r.id, x.CreatedAt) // of those that were cancelled, some may have kept others back
+}
+
+// openOf is an execution that is open, with what it shares with its record.
+func openOf(x *job.Execution, open job.Open) job.Open {
+	open.Execution, open.Trigger, open.ScheduledAt = x.ID, x.Trigger, x.ScheduledAt
+	if !x.DueAt.Equal(x.ScheduledAt) {
+		open.DueAt = x.DueAt
 	}
+	return open
 }
 
 // run opens an execution that a person asked for.

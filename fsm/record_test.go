@@ -154,6 +154,25 @@ func TestMarkLost(t *testing.T) {
 	equal(t, "released", n.phase(slotID(2)), job.PhasePending)
 }
 
+// TestMarkLost_Unbegun: it is known that the request of the attempt was never begun.
+func TestMarkLost_Unbegun(t *testing.T) {
+	t.Parallel()
+	n := raised(t, func(s *job.Spec) { s.Overlap = job.OverlapAllow })
+	n.do(plan(1))
+	lost := job.MarkLost{At: at(9), Unbegun: []job.AttemptRef{ref(slotID(1), 1)}}
+	equal(t, "result", n.do(lost), job.Retrying)
+	equal(t, "phase", n.phase(slotID(1)), job.PhasePending)
+	n.refused(job.ErrStale, lost)
+	n.do(begin(9, ref(slotID(1), 2)))
+	n.do(job.MarkLost{At: at(10), Attempts: []job.AttemptRef{ref(slotID(1), 2)}})
+	attempts := n.execution(slotID(1)).Attempts
+	equal(t, "attempts", len(attempts), 2)
+	equal(t, "unbegun", attempts[0].Unbegun, true)
+	equal(t, "message", attempts[0].Err.Msg, unbegunMessage)
+	equal(t, "perhaps begun", attempts[1].Unbegun, false)
+	equal(t, "message", attempts[1].Err.Msg, lostMessage)
+}
+
 func TestMarkLost_Final(t *testing.T) {
 	t.Parallel()
 	n := withJob(t, job.OverlapSkip)
@@ -193,15 +212,19 @@ func TestMarkLost_FinalOfAnAbort(t *testing.T) {
 	equal(t, "released", n.phase(slotID(2)), job.PhasePending)
 }
 
-func TestMarkLost_ItemsOfAttemptsThenFinal(t *testing.T) {
+func TestMarkLost_ItemsInOrder(t *testing.T) {
 	t.Parallel()
 	n := withJob(t, job.OverlapAllow)
 	n.do(plan(1))
 	n.do(plan(2))
-	a := n.submit(job.MarkLost{At: at(9), Attempts: []job.AttemptRef{ref(slotID(2), 1)}, Final: []job.AttemptRef{ref(slotID(1), 1)}})
-	equal(t, "items", len(a.Items), 2)
+	a := n.submit(job.MarkLost{
+		At: at(9), Attempts: []job.AttemptRef{ref(slotID(2), 1)}, Final: []job.AttemptRef{ref(slotID(1), 1)},
+		Unbegun: []job.AttemptRef{ref(slotID(7), 1)},
+	})
+	equal(t, "items", len(a.Items), 3)
 	equal(t, "of the attempt", a.Items[0].Result, job.Retrying)
-	equal(t, "of the final one", a.Items[1].Result, job.Failed)
+	equal(t, "of the unbegun one", a.Items[1].Err, job.ErrStale)
+	equal(t, "of the final one", a.Items[2].Result, job.Failed)
 }
 
 func TestApply_OneItemForEachPart(t *testing.T) {

@@ -29,8 +29,12 @@ func newRow(id job.ID, p *logpb.JobState) *row {
 	return &row{id: id, JobState: p, due: dueOf(id, p), listed: indexedOf(p)}
 }
 
-// dueOf is the entry that the job has to have in the agenda.
+// dueOf is the entry that the job has to have in the agenda. Slots that are given up
+// come first, whatever the job's state.
 func dueOf(id job.ID, p *logpb.JobState) due {
+	if from := p.GetGivenUpFrom(); from != 0 {
+		return due{at: from, job: id, slot: from}
+	}
 	if p.GetState() != logpb.State_STATE_ACTIVE || p.GetNextRunAt() == 0 {
 		return due{}
 	}
@@ -85,6 +89,7 @@ func (r *reader) job(id job.ID, p *logpb.Definition, st *logpb.JobState) job.Job
 		Hook:                r.hook(p.GetHook()),
 		NextRunAt:           instant(st.GetNextRunAt()),
 		NextDueAt:           instant(cmp.Or(st.GetNextDueAt(), st.GetNextRunAt())),
+		GivenUp:             job.Period{From: instant(st.GetGivenUpFrom()), Until: instant(st.GetGivenUpUntil())},
 		LastRunAt:           instant(st.GetLastRunAt()),
 		LastResult:          word(r, results, st.GetLastResult()),
 		ConsecutiveFailures: int(st.GetConsecutiveFailures()),
@@ -135,6 +140,7 @@ func (w *writer) attempt(a job.Attempt) *logpb.Attempt {
 		HttpStatus: int64(a.HTTPStatus),
 		Error:      w.attemptError(a.Err),
 		Timings:    w.timings(a.Timings),
+		Unbegun:    a.Unbegun,
 	}
 }
 
@@ -185,6 +191,7 @@ func (r *reader) attempt(p *logpb.Attempt) job.Attempt {
 		HTTPStatus: int(p.GetHttpStatus()),
 		Err:        r.attemptError(p.GetError()),
 		Timings:    r.timings(p.GetTimings()),
+		Unbegun:    p.GetUnbegun(),
 	}
 }
 

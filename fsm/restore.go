@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/cronraft/cronraft/internal/crashpoint"
 )
 
@@ -30,10 +32,32 @@ func (s *Store) linkInto(dir string) error {
 	if err != nil {
 		return err
 	}
+	version := s.LogVersion()
 	if err := db.Flush(); err != nil {
 		return err
 	}
-	return db.Checkpoint(dir)
+	if err := db.Checkpoint(dir); err != nil || version >= indexVersion {
+		return err
+	}
+	return s.withoutIndex(dir)
+}
+
+// indexVersion is the version of the log from which on every member knows what an index
+// is. An older one would take it for a part of the state.
+const indexVersion = 3
+
+// withoutIndex removes the index from the copy in dir. Who needs one makes a new one.
+func (s *Store) withoutIndex(dir string) error {
+	options := s.options(func(error) {}) // the node goes on, whatever is wrong with a copy
+	options.ErrorIfNotExists, options.DisableAutomaticCompactions = true, true
+	options.Cache = pebble.NewCache(backupCacheBytes)
+	defer options.Cache.Unref()
+	db, err := pebble.Open(dir, options)
+	if err != nil {
+		return err
+	}
+	err = db.DeleteRange([]byte(indexPrefix), afterAll([]byte(indexPrefix)), pebble.NoSync)
+	return errors.Join(err, db.Flush(), db.Close())
 }
 
 // Restore puts the state that a stream of [Snapshots.Open] holds in the place of

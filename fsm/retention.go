@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"math"
 	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
@@ -28,10 +29,10 @@ func (t *tx) addRecord(r *row, x *job.Execution) {
 }
 
 // trim removes the oldest terminal records of a job until it has no more than
-// keep, or no terminal one is left. Zero keeps all. Those that are queued do not
-// count: a long backfill would leave no history.
+// keep, or no terminal one is left. Zero keeps all. Not all that are open count: many
+// of them would leave no history.
 func (t *tx) trim(r *row, keep int) {
-	most := int64(keep + t.state.opens.queued(r.id))
+	most := int64(keep + t.beyondKeep(r, keep))
 	if keep <= 0 || r.GetRecords() <= most {
 		return
 	}
@@ -49,8 +50,26 @@ func (t *tx) trim(r *row, keep int) {
 	})
 }
 
+// beyondKeep is how many records of open executions do not count: those that are
+// queued, and deliveries of webhooks; and from version 3 of the log on those that would
+// take more than half of what is kept.
+func (t *tx) beyondKeep(r *row, keep int) int {
+	queued, begun := t.state.opens.queued(r.id), t.state.opens.begun(r.id)
+	switch {
+	case r.GetHook():
+		return queued + begun
+	case t.isThird():
+		return queued + max(0, begun-keep/2)
+	default:
+		return queued
+	}
+}
+
 func (t *tx) removeRecord(r *row, id job.ExecutionID, record []byte) {
 	t.unlistRecord(r, id, record)
+	if t.isThird() {
+		r.Removed = max(r.Removed, id.Order)
+	}
 	t.delete(executionKey(id))
 	r.Records--
 }
@@ -60,6 +79,10 @@ func recordsFrom(r *row) (from, end []byte) {
 	from = executionKey(job.ExecutionID{Job: r.id, Order: r.GetOldest()})
 	return from, afterAll(jobKey(executionPrefix, r.id))
 }
+
+// maxPruned is how many records one entry removes at most, from version 3 of the log
+// on: whoever applies it keeps all others waiting.
+const maxPruned = 20_000
 
 // prune removes the terminal records of a page of jobs that ended before a time.
 // It returns the job after which to go on; zero if there is none.
@@ -73,11 +96,15 @@ func (t *tx) prune(d job.Prune) job.ID {
 		}
 		return !more
 	})
-	for _, id := range page {
-		t.pruneJob(t.row(id), d.Before)
+	left := math.MaxInt
+	if t.isThird() {
+		left = maxPruned
 	}
-	if d.After == 0 {
-		t.pruneMinutes(d.Before)
+	for _, id := range page {
+		left -= t.pruneJob(t.row(id), d.Before, left)
+		if left == 0 {
+			return id - 1 // so that the job comes again: it may have more
+		}
 	}
 	if !more {
 		return 0
@@ -86,32 +113,39 @@ func (t *tx) prune(d job.Prune) job.ID {
 }
 
 // pruneJob looks at records whose slot is old enough; a late execution of an old
-// slot stays as long as others that ended when it did.
-func (t *tx) pruneJob(r *row, before time.Time) {
+// slot stays as long as others that ended when it did. It removes no more than most,
+// and returns how many.
+func (t *tx) pruneJob(r *row, before time.Time, most int) (removed int) {
 	if r.GetRecords() == 0 {
-		return
+		return 0
 	}
 	from, _ := recordsFrom(r)
 	end := executionKey(job.SlotExecution(r.id, before))
 	if bytes.Compare(from, end) >= 0 {
-		return
+		return 0
 	}
-	records, oldest := r.GetRecords(), executionOf(end).Order
+	oldest := executionOf(end).Order
 	t.scan(from, end, func(key, value []byte) bool {
 		id := executionOf(key)
+		if removed == most {
+			oldest = min(oldest, id.Order)
+			return false
+		}
 		x, err := readExecution(id, value)
 		check("read the state", err)
 		switch {
 		case !x.Result.Terminal():
 		case x.FinishedAt.Before(before):
 			t.removeRecord(r, id, value)
+			removed++
 		default:
 			oldest = min(oldest, id.Order)
 		}
 		return true
 	})
-	if r.GetRecords() != records {
+	if removed > 0 {
 		r.Oldest = oldest
 		t.save(r)
 	}
+	return removed
 }

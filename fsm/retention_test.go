@@ -108,6 +108,21 @@ func TestTrim_RemovesACancelledRecordThatIsStillAborting(t *testing.T) {
 	equal(t, "second", n.phase(slotID(2)), job.PhasePending)
 }
 
+// TestTrim_ManyOpen: what is open leaves half of the room to what has ended.
+func TestTrim_ManyOpen(t *testing.T) {
+	t.Parallel()
+	n := raised(t, func(s *job.Spec) { s.Overlap = job.OverlapAllow })
+	for i := 1; i <= 6; i++ {
+		n.do(planKeeping(4, i))
+	}
+	for i := 7; i <= 10; i++ {
+		n.do(planKeeping(4, i))
+		n.do(succeed(i, ref(slotID(i), 1)))
+	}
+	n.do(planKeeping(4, 11))
+	n.wantSlots(1, 2, 3, 4, 5, 6, 9, 10, 11)
+}
+
 // TestTrim_Exact compares with the rule written out, for histories of every
 // mixture of open and ended executions.
 func TestTrim_Exact(t *testing.T) {
@@ -208,6 +223,46 @@ func TestPrune_Pages(t *testing.T) {
 	}
 	equal(t, "an empty page has an end", n.submit(job.Prune{Before: at(3), After: 5, Jobs: 2}).Next, 0)
 	equal(t, "an exact page has one", n.submit(job.Prune{Before: at(3), After: 3, Jobs: 2}).Next, 0)
+}
+
+// TestPrune_Bounded: an entry removes so many records at most, and the next goes on in
+// the job where it stopped.
+func TestPrune_Bounded(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int{2, 3} {
+		n := newNode(t)
+		n.do(job.RaiseVersion{Version: version})
+		for id := job.ID(10); id < 13; id++ {
+			n.do(put(id, at(1), spec(job.OverlapSkip)))
+			for i := range maxPruned/5000 - 1 {
+				d := job.Plan{At: at(1), HistoryPerJob: maxPruned}
+				for k := range 5000 {
+					slot := 1 + 5000*i + k
+					d.Slots = append(d.Slots, job.PlannedSlot{Job: id, Slot: at(slot), Next: at(slot + 1), Missed: job.Gap{From: at(slot), To: at(slot), Count: 1}})
+				}
+				n.submit(d)
+			}
+		}
+		left := func() (counts []int64) {
+			for id := job.ID(10); id < 13; id++ {
+				counts = append(counts, n.state.records(t, id))
+			}
+			return counts
+		}
+		var pages []string
+		for d := (job.Prune{Before: at(maxPruned), Jobs: 2}); ; {
+			d.After = n.submit(d).Next
+			pages = append(pages, fmt.Sprint(d.After, left()))
+			if d.After == 0 {
+				break
+			}
+		}
+		want := map[int][]string{
+			2: {"job_000000000000000b [0 0 15000]", "job_0000000000000000 [0 0 0]"},
+			3: {"job_000000000000000a [0 10000 15000]", "job_000000000000000b [0 0 5000]", "job_0000000000000000 [0 0 0]"},
+		}[version]
+		equal(t, "pages", fmt.Sprint(pages), fmt.Sprint(want))
+	}
 }
 
 func TestExecutions_Pages(t *testing.T) {

@@ -3,8 +3,10 @@ package fsm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/cronraft/cronraft/fsm/logpb"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -26,7 +28,10 @@ func (s *Store) Slots(id job.ID, from, to time.Time, limit int) (list job.SlotRe
 		if err := r.gapInto(id, from, &list); err != nil {
 			return err
 		}
-		return r.slots(id, from, to, limit, &list)
+		if err := r.slots(id, from, to, limit, &list); err != nil {
+			return err
+		}
+		return r.backfills(id, &list)
 	})
 	switch {
 	case errors.Is(err, job.ErrNotFound):
@@ -57,24 +62,50 @@ func (r *reading) completeFrom(id job.ID) (at time.Time, err error) {
 }
 
 // gapInto finds the gap that began before a time and reaches into it. Only the last
-// slot before that time can be one; executions that are no slots may follow it.
+// slot before that time can be one.
 func (r *reading) gapInto(id job.ID, from time.Time, list *job.SlotRecords) error {
-	it, err := r.iterate(jobKey(executionPrefix, id), executionKey(job.SlotExecution(id, from)))
-	if err != nil {
+	x, err := r.lastSlot(jobKey(executionPrefix, id), executionKey(job.SlotExecution(id, from)))
+	if x != nil && x.Result == job.Missed && !x.MissedTo.Before(from) {
+		list.Records = append(list.Records, *x)
+	}
+	return err
+}
+
+// LastSlot is the last slot of a job that has a record, or is in a gap that has one:
+// zero if there is none.
+func (s *Store) LastSlot(id job.ID) (at time.Time, err error) {
+	err = s.reading(func(r *reading) error {
+		all := jobKey(executionPrefix, id)
+		x, err := r.lastSlot(all, afterAll(all))
+		if x != nil {
+			at = latest(x.ID.Time(), x.MissedTo)
+		}
 		return err
+	})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the last slot of %v: %w", id, err)
+	}
+	return at, nil
+}
+
+// lastSlot is the record of the last slot, or gap, with a key from lower on and before
+// upper; nil if there is none. Other executions may follow it, as many as retention
+// leaves; of those of one millisecond, as a backfill has them, one is looked at.
+func (r *reading) lastSlot(lower, upper []byte) (x *job.Execution, err error) {
+	it, err := r.iterate(lower, upper)
+	if err != nil {
+		return nil, err
 	}
 	ok := it.Last()
-	for ok && !isSlot(executionOf(it.Key())) && r.looks > 0 {
-		r.looks--
-		ok = it.Prev()
+	for ok && !isSlot(executionOf(it.Key())) {
+		id := executionOf(it.Key())
+		id.Order = id.Order&^slotBits + 1
+		ok = it.SeekLT(executionKey(id))
 	}
-	if ok && err == nil {
-		var x *job.Execution
-		if x, err = readExecutionAt(it); err == nil && x.Result == job.Missed && !x.MissedTo.Before(from) {
-			list.Records = append(list.Records, *x)
-		}
+	if ok {
+		x, err = readExecutionAt(it)
 	}
-	return errors.Join(err, it.Close())
+	return x, errors.Join(err, it.Close())
 }
 
 func (r *reading) slots(id job.ID, from, to time.Time, limit int, list *job.SlotRecords) error {
@@ -82,8 +113,10 @@ func (r *reading) slots(id job.ID, from, to time.Time, limit int, list *job.Slot
 	if err != nil {
 		return err
 	}
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		if !isSlot(executionOf(it.Key())) {
+	for ok := it.First(); ok && err == nil; {
+		if id := executionOf(it.Key()); !isSlot(id) { // no slot has its millisecond and comes after it
+			id.Order = (id.Order | slotBits) + 1
+			ok = it.SeekGE(executionKey(id))
 			continue
 		}
 		if list.More = len(list.Records) >= limit; list.More {
@@ -93,6 +126,47 @@ func (r *reading) slots(id job.ID, from, to time.Time, limit int, list *job.Slot
 		if x, err = readExecutionAt(it); err == nil {
 			list.Records = append(list.Records, *x)
 		}
+		ok = it.Next()
 	}
 	return errors.Join(err, it.Close())
+}
+
+// backfills finds those of slots in the gaps of a list. Who backfills a slot does it
+// later, so they come after it.
+func (r *reading) backfills(id job.ID, list *job.SlotRecords) error {
+	var gaps []job.Execution
+	for _, x := range list.Records {
+		if x.Result == job.Missed {
+			gaps = append(gaps, x)
+		}
+	}
+	if len(gaps) == 0 {
+		return nil
+	}
+	lower := executionKey(job.SlotExecution(id, gaps[0].ScheduledAt))
+	err := r.scan(lower, afterAll(jobKey(executionPrefix, id)), func(key, value []byte) error {
+		x, err := readBackfill(executionOf(key), value)
+		if x != nil && slices.ContainsFunc(gaps, func(gap job.Execution) bool { return isInGap(x.ScheduledAt, gap) }) {
+			list.Backfills = append(list.Backfills, *x)
+		}
+		return err
+	})
+	slices.SortStableFunc(list.Backfills, func(a, b job.Execution) int { return a.ScheduledAt.Compare(b.ScheduledAt) })
+	return err
+}
+
+// readBackfill is the record of an execution; nil if no backfill made it.
+func readBackfill(id job.ExecutionID, value []byte) (*job.Execution, error) {
+	if isSlot(id) {
+		return nil, nil
+	}
+	_, trigger, err := endOf(value)
+	if err != nil || trigger != logpb.Trigger_TRIGGER_BACKFILL {
+		return nil, err
+	}
+	return readExecution(id, value)
+}
+
+func isInGap(slot time.Time, gap job.Execution) bool {
+	return !slot.Before(gap.ScheduledAt) && !slot.After(gap.MissedTo)
 }

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,6 +64,40 @@ func TestSlots(t *testing.T) {
 	}
 }
 
+// TestSlots_BehindManyOthers: executions that are no slots hide none, however many.
+func TestSlots_BehindManyOthers(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.must(n.Close())
+	n.cfg.looks = 3
+	n.reopen()
+	n.do(put(jobA, at(1), spec(job.OverlapAllow)))
+	equal(t, "no slot", n.lastSlot(), time.Time{})
+	n.do(gapPlan(1, 300))
+	for i := range 20 {
+		n.do(runNow(302+i, 1, ""))
+		n.do(runNow(302+i, 0xffff, ""))
+	}
+	n.do(backfillAt(330, 50))
+	wantSlots(t, "a gap reaches into it", n.audited(200, 300, 10), 1)
+	equal(t, "the last slot", n.lastSlot(), at(301))
+	wantSlots(t, "nothing reaches into it", n.audited(310, 400, 10))
+	equal(t, "stale", n.item(plan(301)).Err, job.ErrStale)
+	n.do(plan(302))
+	wantSlots(t, "the slot of a run's second", n.audited(301, 400, 10), 301, 302)
+	equal(t, "the last slot", n.lastSlot(), at(302))
+	skipped := givenUpPlan(303, 340, 341)
+	n.do(skipped)
+	equal(t, "the end of a gap", n.lastSlot(), at(340))
+}
+
+func (n *node) lastSlot() time.Time {
+	n.Helper()
+	last, err := n.LastSlot(jobA)
+	n.must(err)
+	return last
+}
+
 // TestSlots_CompleteFrom: an execution that ends late is older than what was
 // removed meanwhile, and does not make the history complete.
 func TestSlots_CompleteFrom(t *testing.T) {
@@ -83,4 +118,41 @@ func TestSlots_CompleteFrom(t *testing.T) {
 		n.do(succeed(8, ref(slotID(2), 1)))
 		equal(t, "complete from, after a late end", n.audited(0, 9, 10).CompleteFrom, want)
 	}
+}
+
+// TestSlots_Backfills has the executions that backfilled slots of a page's gaps, also
+// while they run, and no others.
+func TestSlots_Backfills(t *testing.T) {
+	t.Parallel()
+	n := raised(t, func(s *job.Spec) { s.Overlap = job.OverlapAllow })
+	n.do(gapPlan(1, 4))
+	n.do(gapPlan(6, 7))
+	fill := func(second int, salt uint16, slots ...int) (ids []job.ExecutionID) {
+		d := job.Backfill{At: at(second), Job: jobA, HistoryPerJob: 100, Overlap: job.OverlapAllow}
+		for i, slot := range slots {
+			id := job.ManualExecution(jobA, at(second), salt+uint16(i))
+			d.Slots, ids = append(d.Slots, job.BackfillSlot{Slot: at(slot), Execution: id}), append(ids, id)
+		}
+		n.do(d)
+		return ids
+	}
+	first := fill(20, 1, 4, 5, 2)
+	n.do(runNow(21, 3, ""))
+	second := fill(22, 1, 4, 7, 0)
+	want := []job.ExecutionID{first[2], first[0], second[0]}
+	check := func(what string, list job.SlotRecords, want ...job.ExecutionID) {
+		t.Helper()
+		var got []job.ExecutionID
+		for _, x := range list.Backfills {
+			got = append(got, x.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
+	}
+	check("all", n.audited(0, 100, 10), append(slices.Clone(want), second[1])...)
+	check("the first gap", n.audited(0, 100, 1), want...)
+	check("a gap that reaches into it", n.audited(3, 5, 10), want...)
+	check("no gap", n.audited(5, 6, 10))
+	check("the last gap", n.audited(6, 8, 10), second[1])
 }

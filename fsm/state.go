@@ -30,6 +30,7 @@ type state struct {
 	opens     *opens
 	unended   *unended
 	hooks     *hooks
+	keys      *keyring
 	// keep is how many records of a job are kept, as the last entry said that did.
 	keep int
 }
@@ -46,7 +47,7 @@ const (
 // openState opens the database in a folder of the store and reads what memory
 // needs. One that is restored must exist, and is not live yet.
 func (s *Store) openState(name string, restored bool) (*state, error) {
-	st := &state{name: name, dismissed: map[string]uint64{}, opens: newOpens(), unended: newUnended(), hooks: newHooks()}
+	st := &state{name: name, dismissed: map[string]uint64{}, opens: newOpens(), unended: newUnended(), hooks: newHooks(), keys: newKeyring()}
 	st.live.Store(!restored)
 	options := s.options(func(err error) {
 		if st.live.Load() {
@@ -108,7 +109,7 @@ func (st *state) load() error {
 	if err := errors.Join(st.loadSingles(), st.loadDismissed()); err != nil {
 		return err
 	}
-	if err := errors.Join(st.loadAgenda(), st.loadHooks()); err != nil {
+	if err := errors.Join(st.loadAgenda(), st.loadHooks(), st.loadKeys()); err != nil {
 		return err
 	}
 	err := st.scan(openPrefix, len(openKey(job.ExecutionID{})), func(key, value []byte) error {

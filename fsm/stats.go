@@ -17,12 +17,9 @@ import (
 
 // Statistics are kept by the minute in which executions ended, for each namespace
 // and once more for all of them together, which has the empty name. They are
-// replicated; entries that are older than [statsVersion] leave none.
+// replicated; entries before version 3 of the log leave none.
 
 const statsPrefix = "b/"
-
-// statsVersion is from which version of the log on an end is counted.
-const statsVersion = 3
 
 // minute is a minute of a namespace, by its number since the Unix epoch.
 type minute struct {
@@ -36,14 +33,14 @@ func minuteKey(m minute) []byte {
 	return binary.BigEndian.AppendUint64(namespacedKey(nil, statsPrefix, m.namespace), m.number)
 }
 
-// countEnd counts an execution that has ended. A minute is read and written once for
+// countEnd counts an execution that has ended, unless it is a delivery. A minute is read and written once for
 // all the entries of a batch.
-func (t *tx) countEnd(namespace string, x *job.Execution) {
-	if t.state.version < statsVersion {
+func (t *tx) countEnd(r *row, x *job.Execution) {
+	if r.GetHook() || !t.isThird() {
 		return
 	}
 	number := minuteOf(x.FinishedAt)
-	countIn(t.minute(minute{namespace, number}), x)
+	countIn(t.minute(minute{r.GetNamespace(), number}), x)
 	countIn(t.minute(minute{"", number}), x)
 }
 
@@ -64,6 +61,22 @@ func (t *tx) minute(m minute) *job.Stats {
 	return s
 }
 
+// plausible is when an execution ended by the clock of its node: from version 3 of the
+// log on not before it was made, nor after the entry that tells its end. Statistics
+// and retention go by it, and a node's clock may be wrong.
+func (t *tx) plausible(end, made, told time.Time) time.Time {
+	if !t.isThird() {
+		return end
+	}
+	if end.After(told) {
+		end = told
+	}
+	if end.Before(made) {
+		end = made
+	}
+	return end
+}
+
 func countIn(s *job.Stats, x *job.Execution) {
 	switch x.Result {
 	case job.Success:
@@ -80,7 +93,8 @@ func countIn(s *job.Stats, x *job.Execution) {
 	if n := len(x.Attempts); n > 0 { // the record keeps the newest ones
 		s.Attempts += int64(x.Attempts[n-1].Number)
 	}
-	if late, ok := x.Lateness(); ok {
+	// Only what has a slot of its own can be late.
+	if late, ok := x.Lateness(); ok && x.Trigger == job.TriggerScheduled {
 		s.Lateness.Note(late)
 	}
 }

@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"maps"
 	"reflect"
 	"testing"
 	"time"
@@ -38,9 +37,6 @@ func TestStats(t *testing.T) {
 			case job.Backfill:
 				d.HistoryPerJob = 0
 				n.submit(d)
-			case job.Prune:
-				n.submit(d)
-				c.prune(d)
 			default:
 				n.submit(d)
 			}
@@ -83,15 +79,6 @@ func (c *counter) count() {
 	}
 }
 
-// prune forgets what the first page of a round of [job.Prune] removes.
-func (c *counter) prune(d job.Prune) {
-	for _, minutes := range c.minutes {
-		maps.DeleteFunc(minutes, func(at time.Time, _ *job.Stats) bool {
-			return d.After == 0 && at.Before(d.Before.Truncate(time.Minute))
-		})
-	}
-}
-
 func (c *counter) add(namespace string, x job.Execution) {
 	if c.minutes[namespace] == nil {
 		c.minutes[namespace] = map[time.Time]*job.Stats{}
@@ -111,7 +98,7 @@ func (c *counter) add(namespace string, x job.Execution) {
 		*one++
 	}
 	s.Attempts += int64(len(x.Attempts))
-	if late, ok := x.Lateness(); ok {
+	if late, ok := x.Lateness(); ok && x.Trigger == job.TriggerScheduled {
 		s.Lateness.Note(late)
 	}
 }
@@ -152,13 +139,16 @@ func TestStats_Pruned(t *testing.T) {
 		}
 	}
 	equal(t, "minutes", n.minutes("a"), 5)
-	n.submit(job.Prune{Before: at(60*3 + 59), After: 5, Jobs: 1}) // not the first page
+	n.submit(job.Prune{Before: at(60 * 5), Jobs: 100}) // records are another matter
 	equal(t, "minutes", n.minutes("a"), 5)
-	n.submit(job.Prune{Before: at(60*3 + 59), Jobs: 1})
+	prune := func(before time.Time) {
+		n.submit(job.PruneAnswers{Before: before.Add(job.StatsFor - job.OnceFor), Limit: 9})
+	}
+	prune(at(60*3 + 59))
 	for _, namespace := range []string{"", "a", "b"} {
 		equal(t, "minutes of "+namespace, n.minutes(namespace), 2)
 	}
-	n.submit(job.Prune{Before: at(60 * 3), Jobs: 1})
+	prune(at(60 * 3))
 	got, err := n.Stats(job.StatsQuery{From: at(0), To: at(60 * 5), Step: 5 * time.Minute})
 	n.must(err)
 	equal(t, "steps", len(got), 1)
@@ -180,4 +170,51 @@ func TestStats_Refused(t *testing.T) {
 	got, err := n.Stats(job.StatsQuery{From: at(60), To: at(60), Step: time.Minute})
 	n.must(err)
 	equal(t, "steps of no time", len(got), 0)
+}
+
+// TestStats_WrongClocks: a node whose clock is wrong ends no execution before it was
+// made, nor after its end was told.
+func TestStats_WrongClocks(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		started, want time.Time
+	}{
+		"right":  {at(2), at(2).Add(40 * time.Millisecond)},
+		"behind": {at(-3600), at(1).Add(5 * time.Millisecond)},
+		"ahead":  {at(3600), at(3)},
+	} {
+		n := raised(t)
+		n.do(plan(1))
+		o := outcome(ref(slotID(1), 1), nil)
+		o.StartedAt = tc.started
+		n.do(record(3, o))
+		equal(t, name, n.execution(slotID(1)).FinishedAt, tc.want)
+	}
+	old := withJob(t, job.OverlapSkip)
+	old.do(plan(1))
+	o := outcome(ref(slotID(1), 1), nil)
+	o.StartedAt = at(3600)
+	old.do(record(3, o))
+	equal(t, "before version 3", old.execution(slotID(1)).FinishedAt, at(3600).Add(40*time.Millisecond))
+}
+
+// TestStats_OnlySlotsAreLate: who asks for a run, or for an old slot, is not told that
+// it was late.
+func TestStats_OnlySlotsAreLate(t *testing.T) {
+	t.Parallel()
+	n := raised(t)
+	n.do(runNow(1, 1, ""))
+	n.complete(job.ManualExecution(jobA, at(1), 1))
+	n.do(backfill("", 1))
+	n.complete(backfilled(0))
+	n.do(plan(1))
+	n.do(succeed(2, ref(slotID(1), 1)))
+	got, err := n.Stats(job.StatsQuery{From: at(0), To: at(86400), Step: 24 * time.Hour})
+	n.must(err)
+	equal(t, "successes", got[0].Success, 3)
+	noted := int64(0)
+	for _, count := range got[0].Lateness {
+		noted += int64(count)
+	}
+	equal(t, "noted", noted, 1)
 }

@@ -56,7 +56,7 @@ func (n *node) memory() string {
 		}
 	}
 	return b.String() + fmt.Sprint(st.clusterID, st.version, st.dismissed, st.jobCount(), st.applied, st.keep,
-		st.hooks.byEvent, len(st.hooks.byID), st.unended.tree.Items())
+		st.hooks.wanted, len(st.hooks.byID), st.hooks.homes, st.hooks.counts, st.opens.tallies, st.keys.ids, st.unended.tree.Items())
 }
 
 func TestOpen_AfterClose(t *testing.T) {

@@ -53,6 +53,8 @@ func isThird(d job.Decision) bool {
 		return d.Whole || slices.ContainsFunc(d.Jobs, isThirdPut)
 	case job.Plan:
 		return slices.ContainsFunc(d.Slots, isThirdSlot)
+	case job.MarkLost:
+		return len(d.Unbegun) > 0
 	case job.Backfill, job.PutKey, job.DeleteKey, job.Announce, job.TryHook:
 		return true
 	}
@@ -78,3 +80,7 @@ func isThirdSlot(p job.PlannedSlot) bool {
 
 // isShifted reports whether a slot is due at another time than its own.
 func isShifted(slot, due time.Time) bool { return shift(slot, due) != 0 }
+
+// isThird reports whether every member reads version 3 of the log. It is the one gate
+// of what came with it and leaves traces in the state without a decision that needs it.
+func (t *tx) isThird() bool { return t.state.version >= 3 }

@@ -156,6 +156,7 @@ func TestVersionOf(t *testing.T) {
 		"run once":          {job.Run{Once: once}, 2},
 		"an old loss":       {job.MarkLost{Attempts: []job.AttemptRef{{}}}, 1},
 		"a final loss":      {job.MarkLost{Final: []job.AttemptRef{{}}}, 2},
+		"an unbegun loss":   {job.MarkLost{Unbegun: []job.AttemptRef{{}}}, 3},
 		"cancel":            {job.Cancel{}, 2},
 		"prune answers":     {job.PruneAnswers{}, 2},
 		"dismiss":           {job.DismissNode{}, 2},

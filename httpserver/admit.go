@@ -9,6 +9,8 @@ import (
 
 var (
 	errTooManyRequests = job.Errorf(job.CodeRateLimited, "this API key has made more requests at this node than its limit allows; wait as long as Retry-After says, or see /limits")
+	errRootOnly        = job.Errorf(job.CodeForbidden, "this is about all namespaces, and yours is an API key of one: it needs the root API key")
+	errOperatorsOnly   = job.Errorf(job.CodeForbidden, "the cluster is not of your namespace alone: this needs the root API key, or one with the role ADMIN in the namespace %s", job.DefaultNamespace)
 	errTooManyGuesses  = job.Errorf(job.CodeRateLimited, "too many unknown API keys came from your address; wait as long as Retry-After says")
 )
 
@@ -46,24 +48,29 @@ func (s *Server) admit(ctx context.Context, r *request) (a admission, err error)
 
 func (s *Server) authenticate(ctx context.Context, r *request) (job.APIKey, error) {
 	key := r.header(headerAPIKey)
-	if key == "" {
+	switch {
+	case key == "":
 		return job.APIKey{}, errNoKey
+	case len(r.headerLines(headerAPIKey)) > 1:
+		return job.APIKey{}, errTwoKeys
 	}
 	if r.forwarded {
 		return s.lookUp(ctx, key)
 	}
-	if wait := s.guesses.wait(r.remote, key, time.Now()); wait > 0 {
+	if guesses := s.guesses.peek(r.remote, time.Now()); !guesses.ok && !s.knows(key) {
 		s.config.Metrics.limited.WithLabelValues(limitedAddress).Inc()
-		return job.APIKey{}, &tooSoon{cause: errTooManyGuesses, wait: wait}
+		return job.APIKey{}, &tooSoon{cause: errTooManyGuesses, wait: guesses.wait}
 	}
 	found, err := s.lookUp(ctx, key)
-	switch {
-	case err == nil:
-		s.guesses.right(r.remote, key, time.Now())
-	case job.CodeOf(err) == job.CodeUnauthorized:
-		s.guesses.wrong(r.remote, time.Now())
+	if job.CodeOf(err) == job.CodeUnauthorized {
+		s.guesses.take(r.remote, time.Now())
 	}
 	return found, err
+}
+
+// knows reports whether this node accepts the key, as far as it has heard.
+func (s *Server) knows(key string) bool {
+	return len(key) <= maxKeyBytes && s.config.Keys.Knows(key)
 }
 
 // lookUp asks the backend for a key.
@@ -81,6 +88,27 @@ func (s *Server) lookUp(ctx context.Context, key string) (job.APIKey, error) {
 	return found, err
 }
 
+// confirmKey asks once more for the caller's key. After a read point a key is gone
+// whose end was acknowledged before the request began; until then this node may not
+// have heard of it.
+func (s *Server) confirmKey(ctx context.Context, c *call) error {
+	_, err := s.lookUp(ctx, c.header(headerAPIKey))
+	return err
+}
+
+// confirmRead is what a read answers, which has been at its read point by now, if its
+// key is still accepted. What it found, or did not, is nothing to anyone else.
+func (s *Server) confirmRead(ctx context.Context, c *call, res *response, err error) (*response, error) {
+	gone := s.confirmKey(ctx, c)
+	if gone == nil {
+		return res, err
+	}
+	if res != nil && res.stream != nil {
+		s.dropStream(c.request, res)
+	}
+	return nil, gone
+}
+
 // checkRole refuses a caller whose key may not use the endpoint.
 func (c *call) checkRole(e endpoint) error {
 	role := e.role
@@ -89,6 +117,12 @@ func (c *call) checkRole(e endpoint) error {
 	}
 	if !c.key.Role.Allows(role) {
 		return job.Errorf(job.CodeForbidden, "this needs an API key with the role %s; the role of yours is %q", role, c.key.Role)
+	}
+	if e.root && !c.key.Root {
+		return errRootOnly
+	}
+	if e.operates && !c.key.Root && c.key.Namespace != job.DefaultNamespace {
+		return errOperatorsOnly
 	}
 	return nil
 }

@@ -13,49 +13,59 @@ import (
 const (
 	paramPrune  = "prune"
 	paramDryRun = "dryRun"
+
+	// maxErrorsOfMany is how many of the fields that are wrong with a job are told if the
+	// jobs are very many.
+	maxErrorsOfMany = 10
 )
 
 // applyJobs is POST /jobs/apply: it makes the jobs of the namespace that have an
-// external ID what the list says, all of them or none.
+// external ID what the list says. Nothing is done if anything is wrong; more than one
+// entry of the log holds may be done in part, which is an unknown outcome.
 func (s *Server) applyJobs(ctx context.Context, c *call) (*response, error) {
-	q := parseQuery(c.query, []string{paramPrune, paramDryRun, paramFormat})
-	a := &applying{server: s, call: c, prune: q.flag(paramPrune), dryRun: q.flag(paramDryRun), strict: true}
-	doc, err := c.listDocument(q)
+	done, err := s.admitList(c)
 	if err != nil {
 		return nil, err
 	}
-	if a.wanted, err = doc.jobs(); err != nil {
+	defer done()
+	q := parseQuery(c.query, []string{paramPrune, paramTag, paramDryRun, paramFormat})
+	a := &applying{server: s, call: c, prune: q.flag(paramPrune), tags: q.tagFilters(), dryRun: q.flag(paramDryRun), strict: true}
+	if len(a.tags) > 0 && !a.prune {
+		q.add(paramTag, "says which jobs a prune may delete: it goes with %s=true only", paramPrune)
+	}
+	doc, err := c.listDocument(q)
+	if err == nil {
+		a.wanted, err = doc.jobs()
+	}
+	if err := a.allow(err); err != nil {
 		return nil, err
 	}
-	errs := checkExternalIDs(a.wanted)
-	for i := range a.wanted {
-		if e := a.wanted[i].refused; e != nil {
-			errs = append(errs, e.Fields...)
-		}
-	}
-	if len(errs) > 0 {
-		return nil, asError(errs[:min(len(errs), maxFieldErrors)])
-	}
+	checkExternalIDs(a.wanted)
 	return a.serve(ctx)
 }
 
-// checkExternalIDs tells which jobs have no external ID, or one that came before.
-func checkExternalIDs(list []wanted) []job.FieldError {
-	var errs []job.FieldError
+// allow is what is wrong with the request itself, beside what is wrong with its list.
+func (a *applying) allow(list error) error {
+	by, refused := a.call.creator()
+	a.by = by
+	return together(refused, a.call.checkOnce(), list)
+}
+
+// checkExternalIDs notes which jobs have no external ID, or one that came before.
+func checkExternalIDs(list []wanted) {
 	first := map[string]*wanted{}
 	for i := range list {
 		w := &list[i]
 		switch before := first[w.externalID]; {
 		case w.refused != nil:
 		case w.externalID == "":
-			errs = addField(errs, w.field(fieldExternalID), "is required here: it tells which job this one is%s", w.line(fieldExternalID))
+			w.patch.note(fieldExternalID, "is required here: it tells which job this one is")
 		case before != nil:
-			errs = addField(errs, w.field(fieldExternalID), "is that of %s too%s", before.at, w.line(fieldExternalID))
+			w.patch.note(fieldExternalID, "is that of %s too", before.at)
 		default:
 			first[w.externalID] = w
 		}
 	}
-	return errs
 }
 
 // flag is a parameter that is true or false; one without a value is true.
@@ -73,13 +83,8 @@ func (q *query) flag(name string) bool {
 
 // serve plans and writes, and answers with what was done.
 func (a *applying) serve(ctx context.Context) (*response, error) {
-	by, err := a.call.creator()
-	if err != nil {
-		return nil, err
-	}
-	a.by = by
 	if a.dryRun {
-		if err := a.prepare(ctx); err != nil {
+		if err := a.rehearse(ctx); err != nil {
 			return nil, err
 		}
 		return a.show(nil)
@@ -121,6 +126,9 @@ func (a *applying) showStep(st *step) api.AppliedChange {
 	}
 	if e := st.refused; e != nil {
 		p := encodeProblem(outcomeOf(e.Code).status, e, a.call.id)
+		if len(a.steps) > MaxChanges {
+			p.Errors = p.Errors[:min(len(p.Errors), maxErrorsOfMany)]
+		}
 		p.Detail = st.want.at + ": " + p.Detail
 		change.Action, change.Changed, change.Problem = api.ActionFailed, nil, &p
 	}
@@ -136,12 +144,23 @@ func (a *applying) refusal() error {
 		case len(e.Fields) == 0:
 			errs = addField(errs, st.want.at, "%s", e.Msg)
 		default:
-			for _, f := range e.Fields {
-				errs = addField(errs, st.want.field(f.Field), "%s%s", f.Msg, st.want.line(f.Field))
-			}
+			errs = st.want.tell(errs, e.Fields)
 		}
 	}
 	return asError(errs)
+}
+
+// tell adds what is wrong with fields of the job, by their names in the request. What
+// is wrong with all of it has its name already.
+func (w *wanted) tell(errs, fields []job.FieldError) []job.FieldError {
+	for _, f := range fields {
+		if f.Field == w.at {
+			errs = addField(errs, w.at, "%s", f.Msg)
+			continue
+		}
+		errs = addField(errs, w.field(f.Field), "%s%s", f.Msg, w.line(f.Field))
+	}
+	return errs
 }
 
 // field names a field of the job in the request.

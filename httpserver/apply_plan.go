@@ -10,26 +10,29 @@ import (
 
 // plan compares the list with the state. Steps that an earlier try has made stay.
 func (a *applying) plan(ctx context.Context) error {
-	var made []*step
+	made := map[*wanted]*step{}
+	var deleted []*step
 	for _, st := range a.steps {
-		if st.made {
-			made = append(made, st)
+		switch {
+		case st.made && st.want == nil:
+			deleted = append(deleted, st)
+		case st.made:
+			made[st.want] = st
 		}
 	}
 	steps := make([]*step, 0, len(a.wanted))
 	for i := range a.wanted {
 		w := &a.wanted[i]
-		if j := slices.IndexFunc(made, func(st *step) bool { return st.want == w }); j >= 0 {
-			steps, made = append(steps, made[j]), slices.Delete(made, j, j+1)
-			continue
-		}
-		st, err := a.planJob(ctx, w)
-		if err != nil {
-			return err
+		st := made[w]
+		if st == nil {
+			var err error
+			if st, err = a.planJob(ctx, w); err != nil {
+				return err
+			}
 		}
 		steps = append(steps, st)
 	}
-	a.steps = append(steps, made...) // what is left of these are deletions
+	a.steps = append(steps, deleted...)
 	if !a.prune {
 		return nil
 	}
@@ -38,10 +41,13 @@ func (a *applying) plan(ctx context.Context) error {
 
 // planJob compares one job with the one that there is.
 func (a *applying) planJob(ctx context.Context, w *wanted) (*step, error) {
-	if w.refused != nil {
+	switch {
+	case w.refused != nil:
 		return &step{want: w, refused: w.refused}, nil
+	case w.externalID == "":
+		return a.planCreation(w), nil // which refuses it
 	}
-	found, err := a.server.config.Jobs.ByExternalID(ctx, a.by.Namespace, w.externalID)
+	found, err := a.find(ctx, w.externalID)
 	switch {
 	case job.CodeOf(err) == job.CodeNotFound:
 		return a.planCreation(w), nil
@@ -52,6 +58,9 @@ func (a *applying) planJob(ctx context.Context, w *wanted) (*step, error) {
 	spec := found.Spec.Clone()
 	if st.refused = a.read(w, &spec, false); st.refused != nil {
 		return st, nil
+	}
+	if w.keep != nil {
+		w.keep(&found.Spec, &spec)
 	}
 	if err := a.keepHeaders(ctx, &found, &spec); err != nil {
 		return nil, err
@@ -67,6 +76,21 @@ func (a *applying) planJob(ctx context.Context, w *wanted) (*step, error) {
 	return st, nil
 }
 
+// find is the job that has the external ID, or the one whose own ID it is if that has no
+// external ID: it gets this one. An export names jobs so.
+func (a *applying) find(ctx context.Context, externalID string) (job.Job, error) {
+	found, err := a.server.config.Jobs.ByExternalID(ctx, a.by.Namespace, externalID)
+	id, isID := job.ParseID(externalID)
+	if job.CodeOf(err) != job.CodeNotFound || !isID || id == 0 {
+		return found, err
+	}
+	found, err = a.server.config.Jobs.Get(ctx, a.by.Namespace, id)
+	if err == nil && found.ExternalID != "" {
+		return job.Job{}, job.ErrNotFound
+	}
+	return found, err
+}
+
 func (a *applying) planCreation(w *wanted) *step {
 	st := &step{want: w, action: api.ActionCreate}
 	spec := job.DefaultSpec()
@@ -76,11 +100,18 @@ func (a *applying) planCreation(w *wanted) *step {
 	return st
 }
 
-// read makes the spec what the list says; what the list leaves out is the default.
+// read makes the spec what the list says; what the list leaves out is the default, but
+// for the state.
 func (a *applying) read(w *wanted, spec *job.Spec, creating bool) *job.Error {
 	patch := *w.patch
-	patch.creating, patch.whole = creating, true
-	e := job.Invalid(patch.apply(spec, a.server.config.Schedules.Check))
+	patch.creating, patch.whole, patch.resumesNothing = creating, true, true
+	errs := patch.apply(spec, a.server.config.Schedules.Check)
+	for _, t := range a.tags {
+		if !slices.Contains(spec.Tags, t) {
+			errs = addField(errs, fieldTags, "must have %q: %q, the tag of the jobs that may be pruned", t.Key, t.Value)
+		}
+	}
+	e := job.Invalid(errs)
 	if spec.State == job.Active {
 		spec.PauseReason = "" // only a paused job has one
 	}
@@ -105,14 +136,18 @@ func (a *applying) keepHeaders(ctx context.Context, found *job.Job, spec *job.Sp
 	return nil
 }
 
-// planDeletions adds the jobs of the namespace that have an external ID which is not
-// in the list.
+// errPruneTooLarge is for a prune that deletes more than one answer lists.
+var errPruneTooLarge = job.Invalid(addField(nil, paramPrune, "would delete more than %d jobs; delete some of them first, or prune one %s after the other", maxListJobs, paramTag))
+
+// planDeletions adds the jobs of the namespace, and with the tags, that have an external
+// ID which is not in the list.
 func (a *applying) planDeletions(ctx context.Context) error {
 	listed := make(map[string]bool, len(a.wanted))
 	for _, w := range a.wanted {
 		listed[w.externalID] = true
 	}
-	ask := job.JobQuery{Namespace: a.by.Namespace, Limit: maxLimit}
+	ask := job.JobQuery{Namespace: a.by.Namespace, Tags: a.tags, Limit: maxLimit}
+	most := len(a.steps) + maxListJobs
 	for {
 		page, err := a.server.config.Jobs.List(ctx, ask)
 		if err != nil {
@@ -124,7 +159,10 @@ func (a *applying) planDeletions(ctx context.Context) error {
 				a.steps = append(a.steps, &step{job: gone, action: api.ActionDelete, change: &job.JobChange{ID: j.ID, Version: j.Version}})
 			}
 		}
-		if page.Next == nil {
+		switch {
+		case len(a.steps) > most:
+			return errPruneTooLarge
+		case page.Next == nil:
 			return nil
 		}
 		ask.After = *page.Next

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -37,8 +36,7 @@ func (a answer) wantApplied(counts ...int) api.Applied {
 	return got
 }
 
-// wholeChanges makes the changes of jobBackend as a node makes them: all or none, if
-// the answer that is to be kept says no.
+// wholeChanges are those of jobBackend, which others come between or rules refuse.
 type wholeChanges struct {
 	jobBackend
 	// before is called before each change, and refuse for each part.
@@ -53,16 +51,7 @@ func (b wholeChanges) Change(ctx context.Context, by job.APIKey, changes []job.J
 	if b.refuse != nil {
 		return b.refusing(ctx, by, changes, once)
 	}
-	b.mu.Lock()
-	jobs, last := maps.Clone(b.jobs), b.lastID
-	b.mu.Unlock()
-	outcomes, again, err := b.jobBackend.Change(ctx, by, changes, once)
-	if err != nil {
-		b.mu.Lock()
-		b.jobs, b.lastID = jobs, last
-		b.mu.Unlock()
-	}
-	return outcomes, again, err
+	return b.jobBackend.Change(ctx, by, changes, once)
 }
 
 // refusing refuses some parts and makes none.
@@ -134,9 +123,10 @@ func TestApply_WhatIsLeftOutIsTheDefault(t *testing.T) {
 	s := startLeader(t)
 	s.do("POST", "/jobs/apply", bulkOf(declared("a", `,"retries":3,"tags":{"k":"v"},"headers":{"A":"b"},"state":"PAUSED","pauseReason":"why"`))).wantApplied(1, 0, 0, 0, 0)
 	got := s.do("POST", "/jobs/apply", bulkOf(declared("a", ""))).wantApplied(0, 1, 0, 0, 0)
-	if want := []string{"tags", "state", "pauseReason", "headers", "retries"}; !slices.Equal(got.Changes[0].Changed, want) {
+	if want := []string{"tags", "headers", "retries"}; !slices.Equal(got.Changes[0].Changed, want) {
 		t.Errorf("changed %v, want %v", got.Changes[0].Changed, want)
 	}
+	s.do("POST", "/jobs/apply", bulkOf(declared("a", `,"state":"ACTIVE"`))).wantApplied(0, 1, 0, 0, 0)
 	s.do("POST", "/jobs/apply", bulkOf(declared("a", `,"pauseReason":"is nothing to an active job"`))).wantApplied(0, 0, 1, 0, 0)
 }
 
@@ -173,7 +163,7 @@ func TestApply_ListsAllThatIsWrongAndDoesNothing(t *testing.T) {
 		t.Errorf("fields %v, want %v", got, want)
 	}
 	p = s.do("POST", "/jobs/apply", bulkOf(plainJob(""), declared("a", ""), "7", declared("a", ""))).problem(400, "validation_error")
-	if got, want := fields(p), []string{"jobs[0].externalId", "jobs[3].externalId", "jobs[2]"}; !slices.Equal(got, want) {
+	if got, want := fields(p), []string{"jobs[0].externalId", "jobs[2]", "jobs[3].externalId"}; !slices.Equal(got, want) {
 		t.Errorf("fields %v, want %v", got, want)
 	}
 	if s.writes() != 0 {
@@ -184,7 +174,7 @@ func TestApply_ListsAllThatIsWrongAndDoesNothing(t *testing.T) {
 func TestApply_Malformed(t *testing.T) {
 	t.Parallel()
 	s := startLeader(t)
-	tooMany := bulkOf(slices.Repeat([]string{"{}"}, MaxChanges+1)...)
+	tooMany := bulkOf(slices.Repeat([]string{"{}"}, maxListJobs+1)...)
 	for name, c := range map[string]struct {
 		path, body, contentType string
 		status                  int
@@ -200,6 +190,8 @@ func TestApply_Malformed(t *testing.T) {
 		"more":              {"", `{"jobs":[],"x":1}`, "application/json", 400, "validation_error", []string{"x"}},
 		"too many":          {"", tooMany, "application/json", 400, "validation_error", []string{"jobs"}},
 		"status alone":      {"", `{"status":"OK"}`, "application/json", 400, "validation_error", []string{"status", "jobs"}},
+		"tag alone":         {"?tag=a:b", `[]`, "application/json", 400, "validation_error", []string{"tag"}},
+		"tag of none":       {"?prune=true&tag=a", `[]`, "application/json", 400, "validation_error", []string{"tag"}},
 		"prune":             {"?prune=maybe", `[]`, "application/json", 400, "validation_error", []string{"prune"}},
 		"unknown parameter": {"?style=user", `[]`, "application/json", 400, "validation_error", []string{"style"}},
 		"crontab":           {"?format=crontab", `* * * * * x`, "text/plain", 400, "validation_error", []string{"format"}},
@@ -277,13 +269,19 @@ func TestApply_ComparesAgainWhenTheStateHasMoved(t *testing.T) {
 
 func TestApply_GivesUpWhenItKeepsMoving(t *testing.T) {
 	t.Parallel()
-	tries := 0
-	s := startWhole(t, func(w *wholeChanges) {
-		w.refuse = func(job.JobChange) *job.Error { tries++; return errVersion }
-	})
-	s.do("POST", "/jobs/apply", bulkOf(declared("a", ""))).problem(412, "precondition_failed")
-	if tries != applyTries {
-		t.Errorf("%d tries", tries)
+	for _, cause := range []*job.Error{
+		errVersion, job.Errorf(job.CodeNotFound, "there is no job job_7"), job.Errorf(job.CodeConflict, "another job has it"),
+	} {
+		for _, path := range []string{"/jobs/apply", "/jobs/import"} {
+			tries := 0
+			s := startWhole(t, func(w *wholeChanges) {
+				w.refuse = func(job.JobChange) *job.Error { tries++; return cause }
+			})
+			p := s.do("POST", path, bulkOf(declared("a", ""))).problem(409, "conflict")
+			if tries != applyTries || !strings.Contains(p.Detail, "again") {
+				t.Errorf("%s, %v: %q after %d tries", path, cause, p.Detail, tries)
+			}
+		}
 	}
 }
 
@@ -309,6 +307,45 @@ func TestApply_DoesNothingIfTheLeaderRefusesOne(t *testing.T) {
 	}
 }
 
+// TestApply_DryRunSaysWhatTheLeaderWould, who is asked at whichever node it is, and
+// nothing is made of it.
+func TestApply_DryRunSaysWhatTheLeaderWould(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	leader := startWhole(t, func(w *wholeChanges) {
+		w.refuse = func(c job.JobChange) *job.Error {
+			asked++
+			if c.Spec.ExternalID == "b" {
+				return job.Invalid([]job.FieldError{{Field: "runAt", Msg: "is in the past"}})
+			}
+			return nil
+		}
+	})
+	follower := start(t, "n2", &backend{store: leader.store, follower: true, forward: leader.ServeForwarded})
+	for _, s := range []*testServer{leader, follower} {
+		p := s.do("POST", "/jobs/apply?dryRun", bulkOf(declared("a", ""), declared("b", ""))).problem(400, "validation_error")
+		if got := fields(p); !slices.Equal(got, []string{"jobs[1].runAt"}) {
+			t.Errorf("fields %v", got)
+		}
+		got := s.do("POST", "/jobs/import?dryRun", bulkOf(declared("a", ""), declared("b", ""))).wantApplied(1, 0, 0, 0, 1)
+		if c := got.Changes; !got.DryRun || c[0].JobID != nil || c[0].Action != "CREATE" || c[1].Problem == nil || c[1].Problem.Errors[0].Field != "runAt" {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if asked != 8 || len(leader.jobs) != 0 {
+		t.Errorf("asked about %d jobs, and %d were made", asked, len(leader.jobs))
+	}
+	// What changes meanwhile is looked at again, as it would be.
+	tries := 0
+	moving := startWhole(t, func(w *wholeChanges) {
+		w.refuse = func(job.JobChange) *job.Error { tries++; return errVersion }
+	})
+	moving.do("POST", "/jobs/apply?dryRun", bulkOf(declared("a", ""))).problem(409, "conflict")
+	if tries != applyTries {
+		t.Errorf("%d tries", tries)
+	}
+}
+
 func TestApply_PrunesMoreThanOneEntryHolds(t *testing.T) {
 	t.Parallel()
 	var sizes []int
@@ -325,7 +362,8 @@ func TestApply_PrunesMoreThanOneEntryHolds(t *testing.T) {
 	s.do("POST", "/jobs/apply", full(0)).wantApplied(1000, 0, 0, 0, 0)
 	s.do("POST", "/jobs/apply?prune=true", full(500), headerOnce, "k").wantApplied(500, 0, 500, 500, 0)
 	s.do("POST", "/jobs/apply?prune=true", full(2000), headerOnce, "l").wantApplied(1000, 0, 0, 1000, 0)
-	if want := []int{1000, 0, 1000, 0, 1000, 1000}; !slices.Equal(sizes, want) {
+	// Before the first of two entries the leader is asked about both.
+	if want := []int{1000, 0, 1000, 0, 1000, 1000, 1000, 1000}; !slices.Equal(sizes, want) {
 		t.Errorf("entries of %v changes, want %v", sizes, want)
 	}
 }
@@ -360,7 +398,8 @@ jobs:
 		t.Errorf("the job is %v", data)
 	}
 	p := s.do("POST", "/jobs/apply?format=yaml", "- externalId: a\n  name: n\n  cronExpression: x\n  colour: red\n\n- 7\n- {name: n}\n", "Content-Type", "").problem(400, "validation_error")
-	if got, want := fields(p), []string{"jobs[2].externalId", "jobs[1]"}; !slices.Equal(got, want) || !strings.Contains(p.Errors[0].Message, "(line 7)") || !strings.Contains(p.Errors[1].Message, "(line 6)") {
+	if got, want := fields(p), []string{"jobs[0].colour", "jobs[0].targetUrl", "jobs[1]", "jobs[2].externalId", "jobs[2].cronExpression", "jobs[2].targetUrl"}; !slices.Equal(got, want) ||
+		!strings.HasSuffix(p.Errors[2].Message, "(line 6)") || !strings.HasSuffix(p.Errors[3].Message, "(line 7)") {
 		t.Errorf("got %+v", p.Errors)
 	}
 	p = s.do("POST", "/jobs/apply?format=yaml", "- externalId: a\n  name: n\n  cronExpression: '61 * * * *'\n  colour: red\n", "Content-Type", "").problem(400, "validation_error")

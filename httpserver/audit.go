@@ -3,6 +3,7 @@ package httpserver
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cronraft/cronraft/httpserver/api"
@@ -21,8 +22,10 @@ const (
 
 // audit is the period whose slots are asked about, and the place of the page in it.
 type audit struct {
-	from, to  time.Time
-	page      time.Time
+	from, to time.Time
+	page     time.Time
+	// inGap: the page begins in a gap that an earlier one has told of.
+	inGap     bool
 	lateAfter time.Duration
 }
 
@@ -41,10 +44,11 @@ func (s *Server) getAudit(ctx context.Context, c *call) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := a.encode(list)
+	entries, next := a.cut(a.entries(list), list, limit)
+	out := a.encode(entries, list.CompleteFrom)
 	out.JobID = id.String()
-	if n := len(list.Records); list.More && n > 0 {
-		out.NextCursor = q.pageCursor(a, slotEnd(&list.Records[n-1]).Add(time.Millisecond))
+	if next != nil {
+		out.NextCursor = q.pageCursor(*next)
 	}
 	return success(http.StatusOK, out)
 }
@@ -65,7 +69,7 @@ func (q *query) audit(now time.Time) audit {
 	}
 	a.page = a.from
 	q.position(func(b []byte) (ok bool) {
-		a.from, a.to, a.page, ok = parsePeriod(b)
+		a.from, a.to, a.page, a.inGap, ok = parsePeriod(b)
 		return ok
 	})
 	return a
@@ -78,30 +82,24 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// encode classifies the slots of a page.
-func (a audit) encode(list job.SlotRecords) api.Audit {
-	complete := latest(a.from, list.CompleteFrom)
+// encode shows a page.
+func (a audit) encode(entries []auditEntry, complete time.Time) api.Audit {
 	out := api.Audit{
-		From: api.Time{Time: a.from}, To: api.Time{Time: a.to}, CompleteFrom: api.Time{Time: complete},
-		Summary: map[string]int{}, Slots: make([]api.AuditSlot, 0, len(list.Records)),
+		From: api.Time{Time: a.from}, To: api.Time{Time: a.to}, CompleteFrom: api.Time{Time: latest(a.from, complete)},
+		Summary: map[string]int{}, Slots: make([]api.AuditSlot, 0, len(entries)),
 	}
-	for i := range list.Records {
-		slot := encodeSlot(&list.Records[i], a.lateAfter)
-		out.Summary[slot.Class] += slot.Count
-		out.Slots = append(out.Slots, slot)
+	for _, e := range entries {
+		out.Summary[e.Class] += e.Count
+		out.Slots = append(out.Slots, e.AuditSlot)
 	}
 	return out
 }
 
 func encodeSlot(x *job.Execution, lateAfter time.Duration) api.AuditSlot {
-	slot := api.AuditSlot{
+	return api.AuditSlot{
 		ScheduledAt: api.Time{Time: x.ScheduledAt}, Count: 1, Class: classify(x, lateAfter),
 		ExecutionID: optional(x.ID.String()), LatenessMs: latenessMs(x), Attempts: len(x.Attempts),
 	}
-	if x.Result == job.Missed && !x.MissedFrom.IsZero() {
-		slot.ScheduledAt, slot.LastAt, slot.Count = api.Time{Time: x.MissedFrom}, instant(x.MissedTo), max(1, x.MissedCount)
-	}
-	return slot
 }
 
 // slotEnd is the last slot that a record is about.
@@ -129,10 +127,11 @@ func classify(x *job.Execution, lateAfter time.Duration) string {
 		return api.AuditRunning
 	}
 	late, _ := x.Lateness()
+	made := slices.DeleteFunc(slices.Clone(x.Attempts), func(a job.Attempt) bool { return a.Unbegun })
 	switch {
-	case mayBeDuplicated(x.Attempts):
+	case slices.ContainsFunc(made[:max(0, len(made)-1)], isMaybeRequested):
 		return api.AuditDuplicated
-	case len(x.Attempts) > 1:
+	case len(made) > 1:
 		return api.AuditRetried
 	case late > lateAfter:
 		return api.AuditLate
@@ -140,15 +139,6 @@ func classify(x *job.Execution, lateAfter time.Duration) string {
 	return api.AuditOnTime
 }
 
-// mayBeDuplicated reports whether an attempt was lost with its node and another one
-// was made: whether the first one's request reached the target died with the node.
-func mayBeDuplicated(attempts []job.Attempt) bool {
-	lost := false
-	for _, a := range attempts {
-		if lost && !a.StartedAt.IsZero() {
-			return true
-		}
-		lost = lost || a.Err != nil && a.Err.Code == job.ErrNodeLost
-	}
-	return false
-}
+// isMaybeRequested reports whether nobody knows if an attempt reached the target: it
+// was lost with its node, which is not known not to have begun the request.
+func isMaybeRequested(a job.Attempt) bool { return a.MayBeDuplicate() }

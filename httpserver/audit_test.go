@@ -29,6 +29,7 @@ func TestClassify(t *testing.T) {
 	begun := job.Attempt{StartedAt: nextSlot}
 	failed := job.Attempt{StartedAt: nextSlot, Err: &job.AttemptError{Code: job.ErrTimeout}}
 	lost, lostBegun := job.Attempt{Err: errNodeLost}, job.Attempt{StartedAt: nextSlot, Err: errNodeLost}
+	unbegun := job.Attempt{Err: errNodeLost, Unbegun: true}
 	for name, tt := range map[string]struct {
 		x    job.Execution
 		want string
@@ -41,6 +42,11 @@ func TestClassify(t *testing.T) {
 		"lost":                {ended(job.Success, 0, lost, begun), "DUPLICATED"},
 		"lost while open":     {ended(job.Success, 0, lostBegun, begun), "DUPLICATED"},
 		"lost after a retry":  {ended(job.Success, 0, failed, lost, begun), "DUPLICATED"},
+		"lost unbegun":        {ended(job.Success, 0, unbegun, begun), "ON_TIME"},
+		"unbegun, and late":   {ended(job.Success, time.Minute, unbegun, unbegun, begun), "LATE"},
+		"unbegun and retried": {ended(job.Success, 0, unbegun, failed, begun), "RETRIED"},
+		"unbegun and lost":    {ended(job.Success, 0, unbegun, lost, begun), "DUPLICATED"},
+		"lost, then unbegun":  {ended(job.Success, 0, lost, unbegun, begun), "DUPLICATED"},
 		"failed":              {ended(job.Failed, 0, failed, failed), "FAILED"},
 		"failed after a loss": {ended(job.Failed, 0, lost, failed), "FAILED"},
 		"lost for good":       {ended(job.Failed, 0, lost), "FAILED"},
@@ -193,9 +199,10 @@ func TestAudit_PagesOfNow(t *testing.T) {
 	t.Parallel()
 	a := audit{from: now, to: now.Add(time.Hour)}
 	first := listCall("/jobs/x/audit", "", theRootKey).listQuery(paramFrom, paramTo, paramLateAfter)
-	cursor := first.pageCursor(a, now.Add(time.Minute))
+	a.page, a.inGap = now.Add(time.Minute), true
+	cursor := first.pageCursor(a)
 	next := listCall("/jobs/x/audit", "cursor="+*cursor, theRootKey).listQuery(paramFrom, paramTo, paramLateAfter)
-	if got := next.audit(now.Add(5 * time.Hour)); next.err() != nil || !got.from.Equal(a.from) || !got.to.Equal(a.to) || !got.page.Equal(now.Add(time.Minute)) {
+	if got := next.audit(now.Add(5 * time.Hour)); next.err() != nil || !got.from.Equal(a.from) || !got.to.Equal(a.to) || !got.page.Equal(a.page) || !got.inGap {
 		t.Errorf("%+v, %v", got, next.err())
 	}
 }

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
@@ -9,7 +10,8 @@ import (
 
 // Every method below may return [job.ErrNotLeader] if there is no leader to ask,
 // and a context's error when time is up. An empty namespace stands for all of
-// them: it is what the root key reads and changes. A write may also return
+// them: it is what the root key reads and changes. A webhook of the whole cluster, and
+// its deliveries, are there for that one only. A write may also return
 // CodeDiskFull: nothing was written then.
 //
 // A write with a once that is not nil is looked up before any rule is checked. If
@@ -36,8 +38,8 @@ type Jobs interface {
 	// CodeValidation, CodeConflict for an external ID that is taken,
 	// CodePreconditionFailed, CodeNotFound. At most [MaxChanges], of [MaxChangeBytes]
 	// together. With once, an answer is kept even if some are refused, and those that
-	// are left by then are made together or not at all. Without changes it only looks
-	// up once.
+	// are left by then are made together or not at all; an Answer that fails keeps them
+	// from being made, and its error is returned. Without changes it only looks up once.
 	// ErrNotLeader on a follower, ErrOutcomeUnknown.
 	Change(ctx context.Context, by job.APIKey, changes []JobChange, once *job.Idempotent[[]JobOutcome]) (outcomes []JobOutcome, again []byte, err error)
 	// HeaderIs reports whether a header of a job, as it is stored, has the value.
@@ -74,8 +76,8 @@ type Executions interface {
 	List(ctx context.Context, q job.ExecutionQuery) (job.ExecutionPage, error)
 	// Slots returns the records of the slots of a job that are from From on and
 	// before To, oldest first, gaps included that reach into that time, and the time
-	// from which on they are complete: retention may have removed older ones. At most
-	// limit; more tells that there are more. CodeNotFound.
+	// from which on they are complete: retention may have removed older ones. Beside
+	// them are the executions that backfilled slots of their gaps. At most limit; more tells that there are more. CodeNotFound.
 	Slots(ctx context.Context, namespace string, id job.ID, from, to time.Time, limit int) (job.SlotRecords, error)
 	// Backfill starts an execution for each slot, oldest first, and returns their IDs
 	// in that order; an empty overlap keeps the job's policy. CodeNotFound,
@@ -116,6 +118,9 @@ type Keys interface {
 	// Authenticate finds the key: CodeUnauthorized for one that is unknown, expired
 	// or revoked, ErrNotLeader if this node cannot tell yet.
 	Authenticate(ctx context.Context, key string) (job.APIKey, error)
+	// Knows reports whether this node, as far as it has heard, accepts the key. It
+	// asks no other node.
+	Knows(key string) bool
 	// Create makes a key: Name, Namespace, Role and ExpiresAt of k count. The key
 	// itself is shown this once; an answer that is kept is sealed. CodeValidation,
 	// ErrNotLeader on a follower, ErrOutcomeUnknown.
@@ -206,6 +211,25 @@ type Cluster interface {
 	// that is no member; CodeConflict, with the reason, if it is the leader or what
 	// remains would have no quorum; ErrNotLeader on a follower, ErrOutcomeUnknown.
 	RemoveNode(ctx context.Context, id string) error
+}
+
+// Backups are copies of all that a node keeps of the cluster's state.
+type Backups interface {
+	// Backup begins a copy of this node's state as it is, which needs no leader. The
+	// caller closes it. CodeDiskFull if this node has no room for one.
+	Backup(ctx context.Context) (Backup, error)
+}
+
+// Backup is a copy of a node's state on its way out.
+type Backup struct {
+	// ReadCloser has the copy, and fails rather than end early.
+	io.ReadCloser
+	ClusterID string
+	// Index is the last log entry in the copied state.
+	Index uint64
+	At    time.Time
+	// Size is exactly how many bytes there are to read.
+	Size int64
 }
 
 // ClusterStatus is what GET /cluster shows.

@@ -58,6 +58,12 @@ func (b executionBackend) Slots(_ context.Context, namespace string, id job.ID, 
 		}
 		out.Records = append(out.Records, x)
 	}
+	for _, x := range slices.Backward(b.executions[id]) {
+		if x.Trigger == job.TriggerBackfill {
+			out.Backfills = append(out.Backfills, x)
+		}
+	}
+	slices.SortStableFunc(out.Backfills, func(a, b job.Execution) int { return a.ScheduledAt.Compare(b.ScheduledAt) })
 	return out, nil
 }
 

@@ -41,6 +41,12 @@ func (b keyBackend) Authenticate(ctx context.Context, key string) (job.APIKey, e
 	return b.backend.Authenticate(ctx, key)
 }
 
+// Knows takes what authorize says for the state of the node itself.
+func (b keyBackend) Knows(key string) bool {
+	_, err := b.Authenticate(context.Background(), key)
+	return err == nil && !b.forgets
+}
+
 func (b keyBackend) Create(_ context.Context, k job.APIKey, once *job.Idempotent[NewKey]) (NewKey, []byte, error) {
 	return changeOnce(b.backend, once, func() (NewKey, error) {
 		if k.IsExpired(time.Now()) {

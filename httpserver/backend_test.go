@@ -3,6 +3,9 @@ package httpserver
 import (
 	"context"
 	"errors"
+	"io"
+	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +77,10 @@ type backend struct {
 	get       func(ctx context.Context) (job.Job, error)
 	update    func(version uint64) (job.Job, error)
 	named     func(namespace, externalID string) (job.Job, error)
+	backup    func() (Backup, error)
 	authorize func(ctx context.Context, key string) (job.APIKey, error)
+	// forgets makes [keyBackend.Knows] know none.
+	forgets bool
 }
 
 // config is a server's configuration with all parts from b.
@@ -82,7 +88,7 @@ func (b *backend) config(node string) Config {
 	return Config{
 		NodeID: node, Jobs: jobBackend{b}, Executions: executionBackend{b}, Schedules: schedules{}, Keys: keyBackend{b},
 		Webhooks: webhookBackend{b}, Events: &eventLog{}, Statistics: &statistics{},
-		Consistency: b, Forwarder: b, Cluster: b,
+		Consistency: b, Forwarder: b, Cluster: b, Backups: b,
 	}
 }
 
@@ -162,6 +168,13 @@ func (b *backend) RemoveNode(_ context.Context, id string) error {
 
 func (b *backend) StateHash(context.Context) (uint64, string, error) { return 41, "c0ffee", nil }
 
+func (b *backend) Backup(context.Context) (Backup, error) {
+	if b.backup != nil {
+		return b.backup()
+	}
+	return Backup{ReadCloser: io.NopCloser(strings.NewReader("the state")), ClusterID: "c1", Index: 41, At: now, Size: 9}, nil
+}
+
 func (b *backend) Ready(context.Context) error {
 	if b.ready != nil {
 		return b.ready()
@@ -197,12 +210,14 @@ func changeOnce[T any](b *backend, once *job.Idempotent[T], do func() (T, error)
 			return v, kept.answer, nil
 		}
 	}
+	jobs, last := maps.Clone(b.jobs), b.lastID
 	if v, err = do(); err != nil {
 		return v, nil, err
 	}
 	if once != nil {
 		kept := keptAnswer{request: once.Request}
 		if kept.answer, err = once.Answer(v); err != nil {
+			b.jobs, b.lastID = jobs, last // nothing was submitted
 			return v, nil, err
 		}
 		b.answers[once.Key] = kept

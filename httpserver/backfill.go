@@ -30,17 +30,18 @@ func (s *Server) backfillJob(ctx context.Context, c *call) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkBodyOnly(); err != nil {
+	began := time.Now()
+	ask, err := decodeBackfill(c.body, began)
+	if err := c.bodyError(c.checkOnce(), err); err != nil {
 		return nil, err
 	}
-	ask, err := decodeBackfill(c.body, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	if err := s.current(ctx); err != nil {
+	if err := s.current(ctx, c); err != nil {
 		return nil, err
 	}
 	slots, refusal := s.backfillSlots(ctx, c, id, ask)
+	if ask.to.After(began) {
+		slots, refusal = nil, job.Invalid(addField(nil, paramTo, ruleNotInFuture))
+	}
 	if ask.dryRun && refusal == nil {
 		return showBackfill(ask, slots, nil)
 	}
@@ -51,9 +52,9 @@ func (s *Server) backfillJob(ctx context.Context, c *call) (*response, error) {
 	return res, err
 }
 
-// backfill starts the executions. A refusal, because of what the job has become, is
-// the answer to a first request only: one that comes again gets the first one's, and
-// its key is looked up for that.
+// backfill starts the executions. A refusal, because of what the job has become or of
+// what this node's clock says, is the answer to a first request only: one that comes
+// again gets the first one's, and its key is looked up for that.
 func (s *Server) backfill(ctx context.Context, c *call, id job.ID, ask backfillRequest, slots []time.Time, refusal error) (*response, error) {
 	if refusal != nil && (ask.dryRun || len(c.headerLines(headerOnce)) == 0) {
 		return nil, refusal
@@ -104,7 +105,11 @@ func showBackfill(ask backfillRequest, slots []time.Time, ids []job.ExecutionID)
 	return success(http.StatusAccepted, out)
 }
 
-// decodeBackfill reads the body of a backfill, of which from counts and to does not.
+// ruleNotInFuture is what a backfill's period breaks that has not passed.
+const ruleNotInFuture = "must not be in the future"
+
+// decodeBackfill reads the body of a backfill, of which from counts and to does not. A
+// period that has not passed is left to the caller if nothing else is wrong.
 func decodeBackfill(body []byte, now time.Time) (ask backfillRequest, err error) {
 	members, err := parseObject(body)
 	if err != nil {
@@ -131,8 +136,8 @@ func decodeBackfill(body []byte, now time.Time) (ask backfillRequest, err error)
 	case ask.from.IsZero() || ask.to.IsZero():
 	case !ask.from.Before(ask.to):
 		d.add(paramTo, "must be later than from")
-	case ask.to.After(now):
-		d.add(paramTo, "must not be in the future")
+	case len(d.errs) > 0 && ask.to.After(now):
+		d.add(paramTo, ruleNotInFuture)
 	}
 	return ask, asError(d.errs)
 }

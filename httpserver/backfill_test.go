@@ -123,6 +123,30 @@ func TestBackfill_Once(t *testing.T) {
 	}
 }
 
+// TestBackfill_OnceBeforeTheClock: a node whose clock is behind that of the first one
+// gives the first answer too, although the period has not passed there.
+func TestBackfill_OnceBeforeTheClock(t *testing.T) {
+	t.Parallel()
+	s := startLeader(t)
+	path := jobPath(s.do("POST", "/jobs", tutorialJob).want(201))
+	future := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	body := fmt.Sprintf(`{"from":"2026-03-01T10:00:00Z","to":%q}`, future)
+	s.mu.Lock()
+	request := (&request{method: "POST", path: basePath + path + "/backfill", body: []byte(body)}).fingerprint()
+	kept, err := (&response{status: 202, contentType: contentJSON, body: []byte(`{"status":"OK","data":{"dryRun":false,"count":0,"executions":[]}}`)}).keep()
+	s.answers[digest(nil, []byte(onceKey))] = keptAnswer{request: request, answer: kept}
+	s.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.do("POST", path+"/backfill", body).problem(400, "validation_error")
+	s.do("POST", path+"/backfill", body, "Idempotency-Key", "another").problem(400, "validation_error")
+	a := s.do("POST", path+"/backfill", body, "Idempotency-Key", onceKey)
+	if a.want(202); a.header.Get(headerReplayed) != "true" {
+		t.Errorf("headers %v", a.header)
+	}
+}
+
 // A follower that does not know the job yet must not say that there is none.
 func TestBackfill_StaleFollower(t *testing.T) {
 	t.Parallel()

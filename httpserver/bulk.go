@@ -21,15 +21,9 @@ var errBulkTooLarge = job.Errorf(job.CodePayloadTooLarge, "the jobs' texts, head
 
 // createJobs is POST /jobs/bulk. Each job is made or refused by itself.
 func (s *Server) createJobs(ctx context.Context, c *call) (*response, error) {
-	by, err := c.creator()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
+	by, refused := c.creator()
 	list, err := decodeJobs(c.body)
-	if err != nil {
+	if err := c.bodyError(refused, c.checkOnce(), err); err != nil {
 		return nil, err
 	}
 	b, err := s.newBulk(c, list)

@@ -17,11 +17,14 @@ func (s *Server) clusterRoutes() []route {
 		newRoute("/cluster/state-hash", map[string]endpoint{
 			http.MethodGet: {serve: s.getStateHash},
 		}),
+		newRoute("/cluster/backup", map[string]endpoint{
+			http.MethodGet: {serve: s.getBackup, role: job.RoleAdmin, root: true, stream: true},
+		}),
 		newRoute("/cluster/transfer-leadership", map[string]endpoint{
-			http.MethodPost: {serve: s.transferLeadership, write: true, role: job.RoleAdmin},
+			http.MethodPost: {serve: s.transferLeadership, write: true, role: job.RoleAdmin, operates: true},
 		}),
 		newRoute("/cluster/nodes/{id}", map[string]endpoint{
-			http.MethodDelete: {serve: s.removeNode, write: true, role: job.RoleAdmin},
+			http.MethodDelete: {serve: s.removeNode, write: true, role: job.RoleAdmin, operates: true},
 		}),
 	}
 }

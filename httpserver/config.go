@@ -36,6 +36,7 @@ type Config struct {
 	Consistency Consistency
 	Forwarder   Forwarder
 	Cluster     Cluster
+	Backups     Backups
 
 	// Limits are what a key is granted.
 	Limits Limits
@@ -62,8 +63,8 @@ func (c Config) Validate() error {
 		return errors.New("httpserver: Jobs, Executions, Schedules and Keys are required")
 	case c.Webhooks == nil, c.Events == nil, c.Statistics == nil:
 		return errors.New("httpserver: Webhooks, Events and Statistics are required")
-	case c.Consistency == nil, c.Forwarder == nil, c.Cluster == nil:
-		return errors.New("httpserver: Consistency, Forwarder and Cluster are required")
+	case c.Consistency == nil, c.Forwarder == nil, c.Cluster == nil, c.Backups == nil:
+		return errors.New("httpserver: Consistency, Forwarder, Cluster and Backups are required")
 	case c.Gatherer == nil:
 		return errors.New("httpserver: Gatherer is required")
 	case c.RequestTimeout < 0, c.MaxConnections < 0:

@@ -12,6 +12,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/schema_validation"
 	"github.com/pb33f/libopenapi/datamodel/high/base"
 
+	"github.com/cronraft/cronraft/httpserver/api"
 	"github.com/cronraft/cronraft/internal/job"
 )
 
@@ -23,6 +24,41 @@ func TestContract_IsValid(t *testing.T) {
 	}
 	if _, errs := c.requests.ValidateDocument(); len(errs) > 0 {
 		t.Error(asOne(errs))
+	}
+}
+
+// TestContract_TextsAreWhole looks for the ends of texts that YAML takes for keys, as after
+// a comma within braces. Nothing but an example has a key without a value.
+func TestContract_TextsAreWhole(t *testing.T) {
+	t.Parallel()
+	var document yaml.Node
+	if err := yaml.Unmarshal(api.OpenAPI, &document); err != nil {
+		t.Fatal(err)
+	}
+	keys := 0
+	var look func(n *yaml.Node)
+	look = func(n *yaml.Node) {
+		for i, part := range n.Content {
+			if n.Kind != yaml.MappingNode {
+				look(part)
+				continue
+			}
+			if i%2 == 0 { // a key; its value comes next
+				keys++
+				continue
+			}
+			switch key := n.Content[i-1]; {
+			case strings.HasPrefix(key.Value, "example"):
+			case part.Tag == "!!null":
+				t.Errorf("openapi.yaml, line %d: %q has no value: quote the text that it ends", key.Line, key.Value)
+			default:
+				look(part)
+			}
+		}
+	}
+	look(&document)
+	if keys < 1000 {
+		t.Errorf("looked at %d keys", keys)
 	}
 }
 

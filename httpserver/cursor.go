@@ -121,22 +121,31 @@ func (q *query) executionCursor(next *job.ExecutionID) *string {
 	return q.nextCursor(binary.BigEndian.AppendUint64(b, next.Order))
 }
 
-// pageCursor is the cursor of the page of an audit that begins at a time.
-func (q *query) pageCursor(a audit, begin time.Time) *string {
+// pageCursor is the cursor of a page of an audit.
+func (q *query) pageCursor(a audit) *string {
 	var b []byte
-	for _, t := range []time.Time{a.from, a.to, begin} {
+	for _, t := range []time.Time{a.from, a.to, a.page} {
 		b = binary.BigEndian.AppendUint64(b, uint64(t.UnixMilli()))
+	}
+	if a.inGap {
+		b = append(b, inGapMark)
 	}
 	return q.nextCursor(b)
 }
 
+// inGapMark ends the position of a page that begins in a gap.
+const inGapMark = 1
+
 // parsePeriod reads the position in such a cursor.
-func parsePeriod(b []byte) (from, to, begin time.Time, ok bool) {
+func parsePeriod(b []byte) (from, to, begin time.Time, inGap, ok bool) {
+	if len(b) == 3*idBytes+1 && b[3*idBytes] == inGapMark {
+		b, inGap = b[:3*idBytes], true
+	}
 	if len(b) != 3*idBytes {
-		return from, to, begin, false
+		return from, to, begin, false, false
 	}
 	at := func(i int) time.Time { return time.UnixMilli(int64(binary.BigEndian.Uint64(b[i*idBytes:]))).UTC() }
 	from, to, begin = at(0), at(1), at(2)
 	ok = !from.Before(minInstant) && !begin.Before(from) && from.Before(to) && !to.After(job.MaxTime) && !begin.After(to.Add(time.Millisecond))
-	return from, to, begin, ok
+	return from, to, begin, inGap, ok
 }

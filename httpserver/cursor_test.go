@@ -124,7 +124,7 @@ func TestCursor_Period(t *testing.T) {
 		"early":  {minInstant.Add(-time.Hour), now, now, false},
 		"late":   {now, job.MaxTime.Add(time.Hour), now, false},
 	} {
-		cursor := q.pageCursor(audit{from: tt.from, to: tt.to}, tt.begin)
+		cursor := q.pageCursor(audit{from: tt.from, to: tt.to, page: tt.begin})
 		next := listCall("/jobs", "cursor="+*cursor, theRootKey).listQuery(paramFrom, paramTo, paramLateAfter)
 		a := next.audit(now)
 		if ok := next.err() == nil; ok != tt.want || ok && (!a.from.Equal(tt.from) || !a.to.Equal(tt.to) || !a.page.Equal(tt.begin)) {

@@ -102,7 +102,7 @@ func FuzzQuery(f *testing.F) {
 		"", "limit=5&cursor=" + *q.jobCursor(&job.JobPosition{ID: 7, Name: "n"}), "cursor=" + *q.executionCursor(&job.ExecutionID{Job: 1, Order: 2}),
 		"state=ACTIVE&tag=a:b&tag=c:&namePrefix=x&externalId=y&lastResult=FAILED&namespace=ops", "consistency=stale&count=5",
 		"from=2026-03-26T16:15:00+01:00&to=2026-03-27T16:15:00Z&result=FAILED&trigger=MANUAL", "lateAfterMs=0&limit=0", "%zz=%&&=&a", "tag=%00:%ff",
-		"cursor=" + *q.pageCursor(audit{from: now, to: now.Add(time.Hour)}, now),
+		"cursor=" + *q.pageCursor(audit{from: now, to: now.Add(time.Hour), page: now}),
 	} {
 		f.Add(seed)
 	}

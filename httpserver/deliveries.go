@@ -17,10 +17,7 @@ func (s *Server) testWebhook(ctx context.Context, c *call) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
-	if err := decodeNothing(c.body); err != nil {
+	if err := c.bodyError(c.checkOnce(), decodeNothing(c.body)); err != nil {
 		return nil, err
 	}
 	if err := s.checkWebhookWrite(ctx, c, id); err != nil {

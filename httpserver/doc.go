@@ -24,7 +24,8 @@
 //
 // An answer may be made while it is sent (stream.go). It is this node's own and never
 // forwarded. It ends with its client, its key and the server; its goroutines are a
-// group that Shutdown waits for.
+// group that Shutdown waits for. One that is to be whole says how long it is, and breaks
+// the connection if it ends before (backup.go).
 //
 // # Reads and writes
 //

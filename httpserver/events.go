@@ -59,10 +59,8 @@ func (s *Server) eventRoutes() []route {
 func (s *Server) getEvents(ctx context.Context, c *call) (*response, error) {
 	q := parseQuery(c.query, []string{paramAfter, paramTypes, paramJobID, paramNamespace, paramConsistency})
 	filter := q.eventFilter()
-	after, resumes, err := c.lastEvent(q)
-	if err != nil {
-		return nil, err
-	}
+	after, resumes := c.lastEvent(q)
+	var err error
 	if filter.namespace, err = c.listed(q); err != nil {
 		return nil, err
 	}
@@ -83,22 +81,21 @@ func (s *Server) getEvents(ctx context.Context, c *call) (*response, error) {
 // lastEvent is the event that the stream is to go on after; false if the caller names
 // none. The header wins over the parameter: a client that comes back sends it beside
 // the address that it began with.
-func (c *call) lastEvent(q *query) (job.EventID, bool, error) {
-	if text, given := q.values[paramAfter]; given {
-		if _, ok := event.ParseID(text); !ok {
-			q.add(paramAfter, `must be the ID of an event, for example "41-0"`)
-		}
-	}
-	text := q.values[paramAfter]
-	if h := c.header(headerLastEventID); h != "" {
-		if _, ok := event.ParseID(h); !ok {
-			return job.EventID{}, false, headerError(headerLastEventID, `must be the ID of an event, for example "41-0"`)
-		}
-		text = h
-	}
+func (c *call) lastEvent(q *query) (job.EventID, bool) {
+	text, given := q.values[paramAfter]
 	id, ok := event.ParseID(text)
-	return id, ok, nil
+	if given && !ok {
+		q.add(paramAfter, ruleEventID)
+	}
+	if h := c.header(headerLastEventID); h != "" {
+		if id, ok = event.ParseID(h); !ok {
+			q.add(headerLastEventID, ruleEventID)
+		}
+	}
+	return id, ok
 }
+
+const ruleEventID = `must be the ID of an event, for example "41-0"`
 
 // eventFilter is what a reader wants to see and may.
 type eventFilter struct {
@@ -122,7 +119,7 @@ func (q *query) eventFilter() eventFilter {
 	}
 	if text, given := q.values[paramJobID]; given {
 		id, ok := job.ParseID(text)
-		if !ok {
+		if !ok || id == 0 { // zero would be any
 			q.add(paramJobID, "is not the ID of a job")
 		}
 		f.job = id

@@ -43,11 +43,8 @@ func (s *Server) runJob(ctx context.Context, c *call) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
 	overlap, err := decodeRun(c.body)
-	if err != nil {
+	if err := c.bodyError(c.checkOnce(), err); err != nil {
 		return nil, err
 	}
 	return writeOnce(c, startedRun, func(once *job.Idempotent[job.Execution]) (job.Execution, []byte, error) {
@@ -73,10 +70,7 @@ func (s *Server) cancelExecution(ctx context.Context, c *call) (*response, error
 	if !ok {
 		return nil, errNoSuchExecution
 	}
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
-	if err := decodeNothing(c.body); err != nil {
+	if err := c.bodyError(c.checkOnce(), decodeNothing(c.body)); err != nil {
 		return nil, err
 	}
 	return writeOnce(c, cancelledExecution, func(once *job.Idempotent[job.Execution]) (job.Execution, []byte, error) {

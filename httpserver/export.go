@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -20,6 +21,8 @@ type exporter interface {
 	begin(b []byte) []byte
 	job(b []byte, j *job.Job) ([]byte, error)
 	end(b []byte) []byte
+	// again, after the last job, says whether it wants to see all of them once more.
+	again() bool
 }
 
 // exportJobs is GET /jobs/export: all jobs that the filters select, page by page,
@@ -63,9 +66,10 @@ func newExporter(format listFormat, style crontab.Style, first []job.Job) export
 	return &jsonExporter{}
 }
 
-// export writes the first page and those after it, each at once.
+// export writes the first page and those after it, each at once, as often as the
+// exporter wants.
 func (s *Server) export(ctx context.Context, w io.Writer, to exporter, ask job.JobQuery, page job.JobPage) error {
-	b := to.begin(nil)
+	b, start := to.begin(nil), ask
 	for {
 		for i := range page.Jobs {
 			var err error
@@ -73,14 +77,21 @@ func (s *Server) export(ctx context.Context, w io.Writer, to exporter, ask job.J
 				return err
 			}
 		}
-		if page.Next == nil {
-			break
-		}
-		if _, err := w.Write(b); err != nil {
+		switch {
+		case page.Next != nil:
+			ask.After = *page.Next
+		case to.again():
+			ask = start
+		default:
+			_, err := w.Write(to.end(b))
 			return err
 		}
-		b = b[:0]
-		ask.After = *page.Next
+		if len(b) > 0 {
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+			b = b[:0]
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -89,8 +100,14 @@ func (s *Server) export(ctx context.Context, w io.Writer, to exporter, ask job.J
 			return err
 		}
 	}
-	_, err := w.Write(to.end(b))
-	return err
+}
+
+// exported is the definition of a job with a name that an import knows it by again: its
+// external ID, or else its own ID.
+func exported(j *job.Job) *job.Spec {
+	spec := j.Spec
+	spec.ExternalID = cmp.Or(j.ExternalID, j.ID.String())
+	return &spec
 }
 
 // jsonExporter writes the envelope and in it a list that apply and import take.
@@ -108,7 +125,7 @@ func (x *jsonExporter) job(b []byte, j *job.Job) ([]byte, error) {
 	}
 	x.some = true
 	b = append(b, "\n{"...)
-	for i, f := range define(&j.Spec) {
+	for i, f := range define(exported(j)) {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -121,6 +138,8 @@ func (x *jsonExporter) job(b []byte, j *job.Job) ([]byte, error) {
 	}
 	return append(b, '}'), nil
 }
+
+func (*jsonExporter) again() bool { return false }
 
 func (*jsonExporter) end(b []byte) []byte { return append(b, "\n]}}\n"...) }
 
@@ -136,9 +155,11 @@ func (x *yamlExporter) job(b []byte, j *job.Job) ([]byte, error) {
 		b = append(b, '\n')
 	}
 	x.some = true
-	item, err := encodeYAML(define(&j.Spec))
+	item, err := encodeYAML(define(exported(j)))
 	return append(b, item...), err
 }
+
+func (*yamlExporter) again() bool { return false }
 
 func (x *yamlExporter) end(b []byte) []byte {
 	if !x.some {

@@ -19,8 +19,15 @@ import (
 // right.
 const requestUser = "nobody"
 
-// crontabExporter writes a line for each job, and a comment for what no line says.
-type crontabExporter struct{ writer crontab.Writer }
+// crontabExporter writes a line for each job, and a comment for what no line says. A
+// variable cannot be taken back, so the lines that have fewer of them come first: it
+// sees all jobs once for each number of variables.
+type crontabExporter struct {
+	writer crontab.Writer
+	// vars is how many variables the lines of this time have; next is the least
+	// number above it that was seen, zero for none.
+	vars, next int
+}
 
 func (*crontabExporter) contentType() string { return contentText }
 
@@ -35,11 +42,35 @@ func (x *crontabExporter) begin(b []byte) []byte {
 
 func (*crontabExporter) end(b []byte) []byte { return b }
 
+func (x *crontabExporter) again() bool {
+	x.vars, x.next = x.next, 0
+	return x.vars > 0
+}
+
+// isDue reports whether the line of a job with so many variables is to be written now,
+// and remembers those that come later.
+func (x *crontabExporter) isDue(vars int) bool {
+	if vars > x.vars && (x.next == 0 || vars < x.next) {
+		x.next = vars
+	}
+	return vars == x.vars
+}
+
 func (x *crontabExporter) job(b []byte, j *job.Job) ([]byte, error) {
 	line, err := lineOf(j)
+	vars := 0
+	if err == nil {
+		vars = len(line.entry.Env)
+	}
+	if !x.isDue(vars) {
+		return b, nil
+	}
 	if err == nil {
 		if line.isRequest && x.writer.Style == crontab.StyleSystem {
 			line.entry.User = requestUser
+		}
+		if id := exported(j).ExternalID; id != (derived{}).id(derivedCrontab, lineIdentity(line.entry, line.entry.Zone)...) {
+			line.entry.ID = id
 		}
 		var text []byte
 		if text, err = x.writer.Append(nil, line.entry); err == nil {
@@ -74,6 +105,9 @@ func appendComment(b []byte, text string) []byte {
 		}
 		return r
 	}, text)
+	if crontab.IsID("# " + clean) {
+		clean = " " + clean
+	}
 	return append(b, "# "+clean+"\n"...)
 }
 
@@ -94,9 +128,9 @@ func lineOf(j *job.Job) (*exportedLine, error) {
 		return nil, err
 	}
 	line := &exportedLine{}
-	said := []string{"name", fieldCron, fieldInterval, fieldTimezone, fieldTargetURL, "httpMethod", "body"}
+	said := []string{"name", fieldExternalID, fieldCron, fieldInterval, fieldTimezone, fieldTargetURL, "httpMethod", "body"}
 	if e, ok := commandOf(&j.Spec); ok {
-		line.entry, line.name = e, nameOf(e.Command)
+		line.entry = e
 	} else {
 		r := requestOf(&j.Spec)
 		line.isRequest, line.name = true, requestName(&r)
@@ -104,9 +138,11 @@ func lineOf(j *job.Job) (*exportedLine, error) {
 		said = append(said, fieldHeaders, "timeoutSeconds", "retries", "retryDelaySeconds", "followRedirects")
 	}
 	line.entry.Schedule, line.entry.Zone = schedule, zone
+	if !line.isRequest {
+		line.name = commandName(line.entry)
+	}
 	for _, f := range define(&j.Spec) {
-		isDerived := f.name == fieldExternalID && strings.HasPrefix(j.ExternalID, derivedCrontab+"-")
-		if slices.Contains(said, f.name) || isDerived {
+		if slices.Contains(said, f.name) {
 			continue
 		}
 		value, err := encodeJSON(f.value)

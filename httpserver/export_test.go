@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,11 +36,11 @@ func TestExport_JSON(t *testing.T) {
 	s.do("POST", "/jobs", plainJob(`,"retries":0,"headers":{},"timezone":"UTC","body":""`)).want(201)
 	s.do("POST", "/jobs", fullJob).want(201)
 	a = s.do("GET", "/jobs/export?format=json", "")
-	want := `{"status":"OK","data":{"jobs":[` + "\n" + `{"name":"n","intervalSeconds":60,"targetUrl":"http://t.test/","body":""},` + "\n" + hidden + "\n]}}\n"
+	want := `{"status":"OK","data":{"jobs":[` + "\n" + `{"name":"n","externalId":"job_8e4f2a1b00000001","intervalSeconds":60,"targetUrl":"http://t.test/","body":""},` + "\n" + hidden + "\n]}}\n"
 	if a.body != want {
 		t.Errorf("got\n%s\nwant\n%s", a.body, want)
 	}
-	s.do("POST", "/jobs/import", a.body).wantApplied(1, 0, 1, 0, 0) // one had no external ID
+	s.do("POST", "/jobs/import", a.body).wantApplied(0, 1, 1, 0, 0) // one had no external ID
 	if a := s.do("HEAD", "/jobs/export", ""); a.status != 200 || a.body != "" {
 		t.Errorf("HEAD: %d %q", a.status, a.body)
 	}
@@ -144,6 +145,7 @@ func TestExport_Crontab(t *testing.T) {
 	_, text, _ := strings.Cut(a.body, "hidden.\n")
 	want := `# n
 CRON_TZ=UTC
+# cronraft: job_8e4f2a1b00000001
 * * * * * curl -fsS -X POST --retry 2 http://t.test/
 # odd (job_8e4f2a1b00000002)
 #   is not in this crontab: it runs every 7 seconds, which no five fields say
@@ -156,11 +158,13 @@ CRON_TZ=UTC
 # report
 #   the line below leaves out: description "why", overlapPolicy "ALLOW"
 CRON_TZ=Asia/Tokyo
+# cronraft: job_8e4f2a1b00000006
 0 3 * * * curl -fsS -H 'X-A: ***' -H 'Content-Type: text/plain; charset=utf-8' --data-raw '100\%' http://t.test/r
 # two lines (job_8e4f2a1b00000007)
-#   is not in this crontab: the minute "b'": "b'" is no number from 0 to 59
+#   is not in this crontab: the command has a line break
 # date
 CRON_TZ=UTC
+# cronraft: job_8e4f2a1b00000008
 @daily date +\%F%x
 `
 	if text != want {
@@ -169,6 +173,42 @@ CRON_TZ=UTC
 	system := s.do("GET", "/jobs/export?format=crontab&style=system", "").body
 	if !strings.Contains(system, "* * * * * nobody curl -fsS") || !strings.Contains(system, "#   is not in this crontab: it has no user") {
 		t.Errorf("in the system's style:\n%s", system)
+	}
+}
+
+// TestExport_CrontabVariables: a crontab cannot take a variable back, so the lines that
+// have fewer of them come first, whatever order the jobs are in.
+func TestExport_CrontabVariables(t *testing.T) {
+	t.Parallel()
+	s := startLeader(t)
+	for _, env := range []string{`"MAILTO":"a@x.test","SHELL":"/bin/bash"`, `"SHELL":"/bin/bash"`, ``, `"MAILTO":"b@x.test","SHELL":"/bin/bash"`} {
+		body := `,"cronExpression":"@daily"`
+		if env != "" {
+			body += `,"body":` + strconv.Quote(`{"command":"date","user":null,"stdin":null,"env":{`+env+`}}`)
+		}
+		s.do("POST", "/jobs", `{"name":"date","targetUrl":"http://t.test/"`+body+`}`).want(201)
+	}
+	a := s.do("GET", "/jobs/export?format=crontab", "")
+	_, text, _ := strings.Cut(a.body, "hidden.\n")
+	want := `# date
+CRON_TZ=UTC
+# cronraft: job_8e4f2a1b00000003
+@daily curl -fsS -X POST http://t.test/
+# date
+SHELL=/bin/bash
+# cronraft: job_8e4f2a1b00000002
+@daily date
+# date
+MAILTO=a@x.test
+# cronraft: job_8e4f2a1b00000001
+@daily date
+# date
+MAILTO=b@x.test
+# cronraft: job_8e4f2a1b00000004
+@daily date
+`
+	if text != want {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
 }
 

@@ -102,7 +102,7 @@ func (s *Server) ServeForwarded(ctx context.Context, raw []byte) ([]byte, error)
 	if err := in.Header.Read(reader); err != nil {
 		return nil, fmt.Errorf("read a forwarded request: %w", err)
 	}
-	if err := in.ContinueReadBody(reader, bulkReadLimit, false); err != nil {
+	if err := in.ContinueReadBody(reader, maxListBytes+maxBodyBytes, false); err != nil {
 		return nil, fmt.Errorf("read a forwarded request's body: %w", err)
 	}
 	if hasMore(reader) {

@@ -15,12 +15,40 @@ const anyVersion = 0
 
 var errNoVersionMatches = job.Errorf(job.CodePreconditionFailed, "If-Match names no version that this job has; read it again")
 
+// errExists is for a job that is to be made, but not to be replaced.
+var errExists = job.Errorf(job.CodePreconditionFailed, "there is a job with this external ID already, and If-None-Match: * is for a new one")
+
+// isOnlyNew reports whether the request is meant for a job that is not there yet.
+func (r *request) isOnlyNew() bool { return len(r.headerLines(headerIfNoneMatch)) > 0 }
+
+// refuseIfNoneMatch is for a write that does not ask whether what it makes is there.
+func (r *request) refuseIfNoneMatch() error {
+	if !r.isOnlyNew() {
+		return nil
+	}
+	return headerError(headerIfNoneMatch, "is for PUT /jobs/by-external-id/{externalId} only; leave it out here")
+}
+
+// checkIfNoneMatch is what is wrong with it where it may be.
+func (r *request) checkIfNoneMatch() error {
+	lines := r.headerLines(headerIfNoneMatch)
+	switch {
+	case len(lines) == 0:
+		return nil
+	case len(lines) > 1 || strings.TrimSpace(lines[0]) != "*":
+		return headerError(headerIfNoneMatch, "must be *, for a job that is not there yet, or left out")
+	case len(r.headerLines(headerIfMatch)) > 0:
+		return headerError(headerIfNoneMatch, "is for a job that is not there yet, and If-Match for one that is: send one of the two")
+	}
+	return nil
+}
+
 // parseIfMatch returns the versions that a change may replace, one of them
 // anyVersion if there is no condition. None is left if the tags are well formed but
 // are no versions.
 func parseIfMatch(lines []string) ([]uint64, error) {
 	value := strings.TrimSpace(strings.Join(lines, ","))
-	if value == "" || value == "*" {
+	if len(lines) == 0 || value == "*" {
 		return []uint64{anyVersion}, nil
 	}
 	tags := strings.Split(value, ",")

@@ -20,18 +20,22 @@ const (
 // one that comes of what it says, so that the same list twice makes it once.
 func (s *Server) importJobs(ctx context.Context, c *call) (*response, error) {
 	q := parseQuery(c.query, []string{paramDryRun, paramFormat, paramStyle, paramTargetURL, fieldTimezone})
-	a := &applying{server: s, call: c, dryRun: q.flag(paramDryRun)}
-	crontab := s.crontabImport(q)
-	format, err := c.listFormat(q, formatJSON, formatYAML, formatCrontab)
+	done, err := s.admitList(c)
 	if err != nil {
 		return nil, err
 	}
-	if format == formatCrontab {
+	defer done()
+	a := &applying{server: s, call: c, dryRun: q.flag(paramDryRun)}
+	crontab := s.crontabImport(q)
+	format, err := c.listFormat(q, formatJSON, formatYAML, formatCrontab)
+	switch {
+	case err != nil:
+	case format == formatCrontab:
 		a.wanted, err = crontab.read(c.body)
-	} else {
+	default:
 		a.wanted, err = importList(c.body, format)
 	}
-	if err != nil {
+	if err := a.allow(err); err != nil {
 		return nil, err
 	}
 	refuseTwins(a.wanted)

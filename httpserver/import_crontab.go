@@ -1,8 +1,10 @@
 package httpserver
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,8 +16,10 @@ import (
 )
 
 const (
-	// maxImportedName is how much of a command its job is named after.
+	// maxImportedName is how much of a URL a job is named after, and maxProgram how long
+	// the name of a program may be.
 	maxImportedName = 200
+	maxProgram      = 60
 	// derivedCrontab begins the external IDs that lines of a crontab get.
 	derivedCrontab = "crontab"
 )
@@ -66,8 +70,8 @@ func (s *Server) crontabImport(q *query) *crontabImport {
 // read makes a job of each line with a command; a line that is wrong is refused.
 func (im *crontabImport) read(body []byte) ([]wanted, error) {
 	file := crontab.Parse(string(body), im.style)
-	if n := len(file.Entries) + len(file.Problems); n > MaxChanges {
-		return nil, job.Errorf(job.CodePayloadTooLarge, "the crontab has %d lines that are no comments and no settings; send at most %d in one request", n, MaxChanges)
+	if n := len(file.Entries) + len(file.Problems); n > maxListJobs {
+		return nil, job.Errorf(job.CodePayloadTooLarge, "the crontab has %d lines that are no comments and no settings; send at most %d in one request", n, maxListJobs)
 	}
 	list := make([]wanted, 0, len(file.Entries)+len(file.Problems))
 	for _, p := range file.Problems {
@@ -91,29 +95,30 @@ func atLine(n int) string { return fmt.Sprintf("line %d", n) }
 
 // job makes a job of a line. Its error is for all of the crontab.
 func (im *crontabImport) job(e crontab.Entry) (wanted, error) {
-	w := wanted{index: e.Line, at: atLine(e.Line), name: nameOf(e.Command)}
-	zone := e.Zone
-	if zone == "" {
-		zone = im.zone
-	}
+	w := wanted{index: e.Line, at: atLine(e.Line), name: commandName(e), externalID: e.ID}
+	zone := cmp.Or(e.Zone, im.zone)
 	members := object{{fieldCron, e.Schedule}, {fieldTimezone, zone}}
-	request, isRequest := e.Request()
+	request, whyNot := e.Request()
+	isRequest := whyNot == nil
+	w.keep = func(found, spec *job.Spec) { keepUnsaid(found, spec, isRequest) }
+	if !isRequest && im.targetURL == "" {
+		w.refused = job.Invalid(addField(nil, paramTargetURL, "is required for this line: name the URL that gets the command, since %v", whyNot))
+		return w, nil
+	}
+	if w.externalID == "" {
+		w.externalID = im.ids.id(derivedCrontab, lineIdentity(e, zone)...)
+	}
 	switch {
 	case isRequest:
 		w.name = requestName(&request)
-		w.externalID = im.ids.id(derivedCrontab, requestIdentity(e.Schedule, zone, &request)...)
 		members = append(members, requestMembers(&request)...)
-	case im.targetURL == "":
-		w.refused = job.Invalid(addField(nil, paramTargetURL, "is required for this line: name the URL that gets the command, since it is no curl or wget of which every option can be kept"))
-		return w, nil
 	default:
-		w.externalID = im.ids.id(derivedCrontab, "command", e.Schedule, zone, e.User, e.Command, e.Stdin)
 		body, err := encodeCommand(e)
 		if err != nil {
 			return w, err
 		}
-		if im.size += len(body); im.size > MaxChangeBytes {
-			return w, errBulkTooLarge
+		if im.size += len(body); im.size > maxListBytes {
+			return w, job.Errorf(job.CodePayloadTooLarge, "the commands and their variables must have at most %d bytes together; send them in several requests", maxListBytes)
 		}
 		members = append(members, member{fieldTargetURL, im.targetURL}, member{"body", body})
 	}
@@ -134,22 +139,89 @@ func encodeCommand(e crontab.Entry) (string, error) {
 	return strings.TrimSuffix(string(text), "\n"), err
 }
 
-// nameOf makes one line of a command that is not too long for a name.
-func nameOf(command string) string {
-	name := strings.Join(strings.FieldsFunc(command, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	if runes := []rune(name); len(runes) > maxImportedName {
-		name = string(runes[:maxImportedName-1]) + "…"
-	}
-	if name == "" {
-		return "command"
-	}
-	return name
+// commandName is the program and the schedule of a line. Everyone reads the name of a
+// job, and the rest of a command may have secrets in it.
+func commandName(e crontab.Entry) string {
+	return fmt.Sprintf("%s (%s)", programOf(e.Command), e.Schedule)
 }
 
-// requestName leaves out the query, which may be long.
+// programOf is the program that a command runs, as far as that can be told without
+// reading it as a shell does: "command" if not.
+func programOf(command string) string {
+	for part := range strings.SplitSeq(command, "&&") {
+		words := strings.Fields(part)
+		for len(words) > 0 && isAssignment(words[0]) {
+			words = words[1:]
+		}
+		switch {
+		case len(words) == 0:
+		case slices.Contains(preparing, words[0]) && !strings.ContainsAny(part, `"'`+"`\\"):
+			continue
+		default:
+			if name := path.Base(words[0]); isProgram(name) {
+				return name
+			}
+		}
+		break
+	}
+	return "command"
+}
+
+// preparing are programs that commands begin with for the sake of the next one.
+var preparing = []string{"cd", "test", "["}
+
+// isAssignment tells a variable that a command begins with, whose value is one word.
+func isAssignment(word string) bool {
+	name, value, ok := strings.Cut(word, "=")
+	return ok && name != "" && !strings.ContainsFunc(name, isNoWord) && !strings.ContainsAny(value, `"'$\`+"`(){}<>;|&")
+}
+
+// isProgram tells a plain name.
+func isProgram(name string) bool {
+	return len(name) <= maxProgram && !strings.ContainsFunc(name, isNoWord)
+}
+
+// isNoWord is for characters that are not in plain names.
+func isNoWord(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._+-", r)
+}
+
+// requestName leaves out the query, which may be long and have secrets in it.
 func requestName(r *crontab.Request) string {
 	where, _, _ := strings.Cut(r.URL, "?")
-	return nameOf(r.Method + " " + where)
+	name := strings.Map(func(c rune) rune {
+		if unicode.IsSpace(c) || unicode.IsControl(c) {
+			return -1
+		}
+		return c
+	}, where)
+	if runes := []rune(name); len(runes) > maxImportedName {
+		name = string(runes[:maxImportedName]) + "…"
+	}
+	return r.Method + " " + name
+}
+
+// lineIdentity is what tells a line from others.
+func lineIdentity(e crontab.Entry, zone string) []string {
+	if request, err := e.Request(); err == nil {
+		return requestIdentity(e.Schedule, zone, &request)
+	}
+	return []string{"command", e.Schedule, zone, e.User, e.Command, e.Stdin}
+}
+
+// keepUnsaid makes a spec, which is what a line says, that of the job which it is about:
+// what no line can say stays as it is.
+func keepUnsaid(found, spec *job.Spec, isRequest bool) {
+	line := *spec
+	*spec = found.Clone()
+	spec.ExternalID = line.ExternalID
+	spec.Schedule.Cron, spec.Schedule.Timezone = line.Schedule.Cron, line.Schedule.Timezone
+	spec.Schedule.Interval, spec.Schedule.RunAt = 0, time.Time{}
+	spec.Target.URL, spec.Target.Method, spec.Target.Body = line.Target.URL, line.Target.Method, line.Target.Body
+	if isRequest {
+		spec.Target.Headers, spec.FollowRedirects = line.Target.Headers, line.FollowRedirects
+		spec.Timeout, spec.Retries, spec.RetryDelay = line.Timeout, line.Retries, line.RetryDelay
+	}
 }
 
 // requestIdentity is what tells a line with a request from others; the values of

@@ -32,7 +32,7 @@ func TestImport_DebianCrontab(t *testing.T) {
 	s := startLeader(t)
 	text := readCrontab(t, "debian-crontab")
 	got := s.importCrontab(text, "").wantApplied(4, 0, 0, 0, 0)
-	if c := got.Changes[0]; *c.Index != 19 || c.Name != "cd / && run-parts --report /etc/cron.hourly" || !strings.HasPrefix(*c.ExternalID, "crontab-") {
+	if c := got.Changes[0]; *c.Index != 19 || c.Name != "run-parts (17 * * * *)" || !strings.HasPrefix(*c.ExternalID, "crontab-") {
 		t.Errorf("got %+v", c)
 	}
 	data := s.do("GET", "/jobs/"+*got.Changes[0].JobID, "").want(200)
@@ -117,8 +117,8 @@ func TestImport_Malformed(t *testing.T) {
 			t.Errorf("%s: fields %v, want %v", query, got, want)
 		}
 	}
-	s.importCrontab(strings.Repeat("* * * * * x\n", MaxChanges+1), "").problem(413, "payload_too_large")
-	big := "X=" + strings.Repeat("x", 100<<10) + "\n" + strings.Repeat("* * * * * x\n", 100)
+	s.importCrontab(strings.Repeat("* * * * * x\n", maxListJobs+1), "").problem(413, "payload_too_large")
+	big := "X=" + strings.Repeat("x", 100<<10) + "\n" + strings.Repeat("* * * * * x\n", 120)
 	s.importCrontab(big, "").problem(413, "payload_too_large")
 	s.do("POST", "/jobs/import", "* * * * * x", "Content-Type", "image/png").problem(415, "unsupported_media_type")
 	s.do("POST", "/jobs/import", "* * * * * x", "X-API-KEY", readerKey, "Content-Type", "text/plain").problem(403, "forbidden")
@@ -172,4 +172,90 @@ func TestImport_CrontabFixedPoint(t *testing.T) {
 		clear(s.jobs)
 		s.mu.Unlock()
 	})
+}
+
+// TestImport_CrontabNamesHaveNoSecrets: everyone reads the name of a job.
+func TestImport_CrontabNamesHaveNoSecrets(t *testing.T) {
+	t.Parallel()
+	s := startLeader(t)
+	for command, want := range map[string]string{
+		`curl -k -H "Authorization: Bearer SECRET" https://x.test/`: "curl (0 3 * * *)",
+		"TOKEN=SECRET PATH=/bin /opt/poll.sh --fast":                "poll.sh (0 3 * * *)",
+		`TOKEN="a SECRET" poll`:                                     "command (0 3 * * *)",
+		"TOKEN=$(cat SECRET) poll":                                  "command (0 3 * * *)",
+		"cd /srv && ./run SECRET":                                   "run (0 3 * * *)",
+		`test "a && SECRET b" && ls`:                                "test (0 3 * * *)",
+		"[ -x /bin/a ] && test -d b && a SECRET":                    "a (0 3 * * *)",
+		"(SECRET)":                                                  "command (0 3 * * *)",
+		strings.Repeat("SECRET", 20):                                "command (0 3 * * *)",
+		"cd /srv":                                                   "command (0 3 * * *)",
+		"curl https://x.test/a?token=SECRET":                        "GET https://x.test/a",
+	} {
+		got := s.importCrontab("0 3 * * * "+command+"\n", "").wantApplied(1, 0, 0, 0, 0)
+		if name := got.Changes[0].Name; name != want {
+			t.Errorf("%s: the name is %q, want %q", command, name, want)
+		}
+		if a := s.do("POST", "/jobs/import?format=crontab", "0 3 * * * "+command+"\n"); strings.Contains(a.body, "SECRET") {
+			t.Errorf("%s: the answer repeats it: %s", command, a.body)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, j := range s.jobs {
+		if strings.Contains(j.Name, "SECRET") || len(j.Name) > maxImportedName {
+			t.Errorf("a job is named %q", j.Name)
+		}
+	}
+}
+
+// TestImport_CrontabVariables: a proxy is nothing that a job of its own could use.
+func TestImport_CrontabVariables(t *testing.T) {
+	t.Parallel()
+	s := startLeader(t)
+	const text = "https_proxy=http://proxy.test/\n@daily curl https://x.test/\n"
+	p := s.do("POST", "/jobs/import?format=crontab", text).wantApplied(0, 0, 0, 0, 1).Changes[0].Problem
+	if p == nil || !strings.Contains(p.Errors[0].Message, "the variable https_proxy") {
+		t.Errorf("got %+v", p)
+	}
+	got := s.importCrontab(text, "").wantApplied(1, 0, 0, 0, 0)
+	data := s.do("GET", "/jobs/"+*got.Changes[0].JobID, "").want(200)
+	if want := `{"command":"curl https://x.test/","user":null,"stdin":null,"env":{"https_proxy":"http://proxy.test/"}}`; data["body"] != want || data["targetUrl"] != "http://run.test/" {
+		t.Errorf("the job is %v", data)
+	}
+}
+
+// TestImport_ExportAgain: where an export comes from, an import of it makes nothing twice;
+// anywhere else it makes all of it.
+func TestImport_ExportAgain(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"json", "yaml", "crontab"} {
+		s := startLeader(t)
+		for _, job := range []string{
+			`{"name":"cronraft: x","cronExpression":"@daily","targetUrl":"http://t.test/","tags":{"k":"v"},"retries":2,"overlapPolicy":"ALLOW"}`,
+			`{"name":"b","cronExpression":"@daily","targetUrl":"http://t.test/b","externalId":"mine","headers":{"X-A":"s"}}`,
+		} {
+			s.do("POST", "/jobs", job).want(201)
+		}
+		s.importCrontab("@daily /opt/a.sh\n@daily curl -X POST http://t.test/c\n", "").wantApplied(2, 0, 0, 0, 0)
+		before := s.do("GET", "/jobs?limit=10", "").want(200)
+		text := s.do("GET", "/jobs/export?format="+format, "").body
+
+		s.importCrontab(text, "&format="+format).wantApplied(0, 1, 3, 0, 0)
+		s.importCrontab(text, "&format="+format).wantApplied(0, 0, 4, 0, 0)
+		after := s.do("GET", "/jobs?limit=10", "").want(200)
+		jobs := before["jobs"].([]any)
+		first := jobs[0].(map[string]any)
+		first["externalId"], first["version"] = first["jobId"], 2.0
+		if fmt.Sprint(before) != fmt.Sprint(after) {
+			t.Errorf("%s: of\n%v\nit made\n%v", format, before, after)
+		}
+		if format != "crontab" {
+			s.do("POST", "/jobs/apply?prune&format="+format, text).wantApplied(0, 0, 4, 0, 0)
+		}
+		// Elsewhere the values of headers are unknown, and all the rest is new.
+		a := s.do("POST", "/jobs/import?format="+format+"&targetUrl=http://run.test/", text, "X-API-KEY", teamKey)
+		if got := a.applied(); got.Created != 3 || got.Failed != 1 {
+			t.Errorf("%s: in another namespace it came to %+v", format, got)
+		}
+	}
 }

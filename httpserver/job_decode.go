@@ -18,6 +18,9 @@ type jobPatch struct {
 	creating bool
 	// whole means that what the patch leaves out becomes the default.
 	whole bool
+	// resumesNothing means that even then a job that is PAUSED stays so, unless the patch
+	// names a state: somebody else may have paused it.
+	resumesNothing bool
 }
 
 // decodeJobPatch reads a body. Its error is for a body that is no JSON object; what is
@@ -50,6 +53,15 @@ func whyUnknown(name string) string {
 		}
 	}
 	return "is not a field of a job"
+}
+
+// note adds what is wrong with a field that has no value, or a text. Anything else is
+// refused by itself.
+func (p *jobPatch) note(field, format string, args ...any) {
+	v, _ := p.members.get(field)
+	if text, isText := v.(string); v == nil || isText && text != "" {
+		p.errs = addField(p.errs, field, format, args...)
+	}
 }
 
 // names reports whether the patch gives one of the fields, be it null.
@@ -85,10 +97,10 @@ func (p *jobPatch) apply(s *job.Spec, checkSchedule func(job.Schedule) []job.Fie
 // job that is COMPLETED does not name its state: it may be over again.
 func (p *jobPatch) prepare(s *job.Spec) {
 	if p.whole {
-		was := s.State
+		was := *s
 		*s = job.DefaultSpec()
-		if was == job.Completed && !p.gives(fieldState) {
-			s.State = was
+		if (was.State == job.Completed || p.resumesNothing) && !p.gives(fieldState) {
+			s.State, s.PauseReason = was.State, was.PauseReason
 		}
 	}
 	if p.gives(scheduleKinds...) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -40,21 +39,18 @@ func (s *Server) getNamedJob(ctx context.Context, c *call) (*response, error) {
 // putNamedJob is PUT /jobs/by-external-id/{externalId}: it replaces the job, or
 // creates it.
 func (s *Server) putNamedJob(ctx context.Context, c *call) (*response, error) {
-	by, err := c.creator()
+	by, refused := c.creator()
+	patch, err := decodeJobPatch(c.body, false)
 	if err != nil {
-		return nil, err
+		return nil, c.bodyError(refused, err)
 	}
-	patch, err := c.decodeJob(false)
-	if err != nil {
-		return nil, err
-	}
-	patch.whole = true
+	patch.whole, patch.resumesNothing = true, true
 	patch.name(c.param)
 	versions, err := parseIfMatch(c.headerLines(headerIfMatch))
-	if err != nil {
-		return nil, err
+	if err := c.bodyError(refused, err, c.checkIfNoneMatch()); err != nil {
+		return nil, together(err, s.namedError(ctx, by.Namespace, c.param, patch))
 	}
-	if err := s.current(ctx); err != nil {
+	if err := s.current(ctx, c); err != nil {
 		return nil, err
 	}
 	for try := 1; ; try++ {
@@ -65,11 +61,22 @@ func (s *Server) putNamedJob(ctx context.Context, c *call) (*response, error) {
 	}
 }
 
+// namedError is patchError for a job that is named by its external ID, and may be new.
+func (s *Server) namedError(ctx context.Context, namespace, externalID string, patch *jobPatch) error {
+	spec := job.DefaultSpec()
+	if found, err := s.config.Jobs.ByExternalID(ctx, namespace, externalID); err == nil {
+		spec = found.Spec.Clone()
+	}
+	return asError(patch.apply(&spec, s.config.Schedules.Check))
+}
+
 // tryNamed is one try to replace or create. Its error is CodeConflict if the job is
 // there by now, and CodeNotFound if it is gone.
 func (s *Server) tryNamed(ctx context.Context, c *call, by job.APIKey, versions []uint64, patch *jobPatch) (*response, error) {
 	found, err := s.config.Jobs.ByExternalID(ctx, by.Namespace, c.param)
 	switch {
+	case err == nil && c.isOnlyNew():
+		return nil, errExists
 	case err == nil:
 		j, err := s.updateJob(ctx, by.Namespace, found.ID, versions, patch)
 		if err != nil {
@@ -96,9 +103,12 @@ func (s *Server) tryNamed(ctx context.Context, c *call, by job.APIKey, versions 
 }
 
 // current waits until every write that was acknowledged is in this node's state: what
-// comes next decides by that state.
-func (s *Server) current(ctx context.Context) error {
+// comes next decides by that state, whose caller is still one by then.
+func (s *Server) current(ctx context.Context, c *call) error {
 	err := s.config.Consistency.Barrier(ctx)
+	if err == nil {
+		err = s.confirmKey(ctx, c)
+	}
 	if isContextError(err) {
 		return job.ErrNotLeader // nothing was submitted
 	}
@@ -107,7 +117,7 @@ func (s *Server) current(ctx context.Context) error {
 
 // isConditional reports whether the request is meant for a job that there is.
 func (c *call) isConditional() bool {
-	return strings.TrimSpace(strings.Join(c.headerLines(headerIfMatch), "")) != ""
+	return len(c.headerLines(headerIfMatch)) > 0
 }
 
 // name gives the patch its external ID, which it may leave out or repeat.

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,5 +146,56 @@ func TestOnce_NamespaceOfTheRequest(t *testing.T) {
 	s.do("POST", "/jobs", namedJob, "Idempotency-Key", onceKey).problem(422, "idempotency_mismatch")
 	if got := s.do("POST", "/jobs", namedJob, "Idempotency-Key", onceKey, "X-Cron-Namespace", "ops").want(201); got["namespace"] != "ops" || len(s.jobs) != 1 {
 		t.Errorf("got %v, %d jobs", got, len(s.jobs))
+	}
+}
+
+// TestNamed_IfNoneMatch: a caller that only wants to make a job never replaces one.
+func TestNamed_IfNoneMatch(t *testing.T) {
+	t.Parallel()
+	_, s := pair(t)
+	for value, other := range map[string]string{`"1"`: "", `W/"1"`: "", "*, *": "", "": "", " *": `"1"`} {
+		a := s.do("PUT", namedPath, namedJob, headerIfNoneMatch, " "+value, headerIfMatch, other)
+		if got := fields(a.problem(400, "validation_error")); !slices.Equal(got, []string{headerIfNoneMatch}) {
+			t.Errorf("%q: fields %v", value, got)
+		}
+	}
+	made := s.do("PUT", namedPath, namedJob, headerIfNoneMatch, "*").want(201)
+	again := s.do("PUT", namedPath, strings.Replace(namedJob, `"n"`, `"m"`, 1), headerIfNoneMatch, "*").problem(412, "precondition_failed")
+	if !strings.Contains(again.Detail, headerIfNoneMatch) {
+		t.Errorf("the detail is %q", again.Detail)
+	}
+	if got := s.do("GET", namedPath, "").want(200); got["name"] != "n" || got["version"] != 1.0 {
+		t.Errorf("the job is %v", got)
+	}
+	for method, path := range map[string]string{"PUT": jobPath(made), "PATCH": jobPath(made), "DELETE": jobPath(made), "POST": "/jobs"} {
+		body := namedJob
+		if method == "DELETE" {
+			body = ""
+		}
+		a := s.do(method, path, body, headerIfNoneMatch, "*")
+		if got := fields(a.problem(400, "validation_error")); !slices.Equal(got, []string{headerIfNoneMatch}) {
+			t.Errorf("%s: fields %v", method, got)
+		}
+	}
+}
+
+// TestNamed_PutResumesNothing: who paused the job is not who declares it.
+func TestNamed_PutResumesNothing(t *testing.T) {
+	t.Parallel()
+	s := startLeader(t)
+	made := s.do("PUT", namedPath, namedJob).want(201)
+	s.do("PATCH", jobPath(made), `{"state":"PAUSED","pauseReason":"the target is down"}`).want(200)
+	for _, state := range []string{``, `"state":null,`} {
+		got := s.do("PUT", namedPath, strings.Replace(namedJob, `{`, `{`+state, 1)).want(200)
+		if got["state"] != "PAUSED" || got["pauseReason"] != "the target is down" {
+			t.Errorf("%q made it %v, %v", state, got["state"], got["pauseReason"])
+		}
+	}
+	if got := s.do("PUT", namedPath, strings.Replace(namedJob, `{`, `{"state":"ACTIVE",`, 1)).want(200); got["state"] != "ACTIVE" || got["pauseReason"] != nil {
+		t.Errorf("it was not resumed: %v", got)
+	}
+	s.do("PATCH", jobPath(made), `{"state":"PAUSED"}`).want(200)
+	if got := s.do("PUT", jobPath(made), namedJob).want(200); got["state"] != "ACTIVE" {
+		t.Errorf("PUT by ID leaves it %v", got["state"])
 	}
 }

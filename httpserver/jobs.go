@@ -23,17 +23,17 @@ func (s *Server) jobRoutes() []route {
 			http.MethodPost: {serve: s.createJobs, write: true, role: job.RoleEditor, bodyLimit: maxBulkBytes},
 		}),
 		newRoute("/jobs/apply", map[string]endpoint{
-			http.MethodPost: {serve: s.applyJobs, write: true, role: job.RoleEditor, bodyLimit: maxBulkBytes},
+			http.MethodPost: {serve: s.applyJobs, write: true, role: job.RoleEditor, bodyLimit: maxListBytes},
 		}),
 		newRoute("/jobs/import", map[string]endpoint{
-			http.MethodPost: {serve: s.importJobs, write: true, role: job.RoleEditor, bodyLimit: maxBulkBytes},
+			http.MethodPost: {serve: s.importJobs, write: true, role: job.RoleEditor, bodyLimit: maxListBytes},
 		}),
 		newRoute("/jobs/export", map[string]endpoint{
 			http.MethodGet: {serve: s.exportJobs, stream: true},
 		}),
 		newRoute("/jobs/by-external-id/{id}", map[string]endpoint{
 			http.MethodGet: {serve: s.getNamedJob},
-			http.MethodPut: {serve: s.putNamedJob, write: true, role: job.RoleEditor},
+			http.MethodPut: {serve: s.putNamedJob, write: true, role: job.RoleEditor, makesNamed: true},
 		}),
 		newRoute("/jobs/{id}", map[string]endpoint{
 			http.MethodGet:    {serve: s.getJob},
@@ -46,16 +46,9 @@ func (s *Server) jobRoutes() []route {
 
 // createJob is POST /jobs.
 func (s *Server) createJob(ctx context.Context, c *call) (*response, error) {
-	by, err := c.creator()
-	if err != nil {
-		return nil, err
-	}
-	patch, err := c.decodeJob(true)
-	if err != nil {
-		return nil, err
-	}
-	spec, err := s.newSpec(patch)
-	if err != nil {
+	by, refused := c.creator()
+	spec, err := s.decodeSpec(c.body)
+	if err := c.bodyError(refused, c.checkOnce(), err); err != nil {
 		return nil, err
 	}
 	return writeOnce(c, createdJob, func(once *job.Idempotent[job.Job]) (job.Job, []byte, error) {
@@ -71,6 +64,15 @@ func createdJob(j job.Job) (*response, error) {
 	return res.with(headerLocation, basePath+"/jobs/"+j.ID.String()), nil
 }
 
+// decodeSpec is the new job that a body describes.
+func (s *Server) decodeSpec(body []byte) (job.Spec, error) {
+	patch, err := decodeJobPatch(body, true)
+	if err != nil {
+		return job.Spec{}, err
+	}
+	return s.newSpec(patch)
+}
+
 // newSpec is what the patch makes of the default spec.
 func (s *Server) newSpec(patch *jobPatch) (job.Spec, error) {
 	spec := job.DefaultSpec()
@@ -78,20 +80,13 @@ func (s *Server) newSpec(patch *jobPatch) (job.Spec, error) {
 	return spec, err
 }
 
-// decodeJob reads the body of a request that takes no parameters.
-func (c *call) decodeJob(creating bool) (*jobPatch, error) {
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
-	return decodeJobPatch(c.body, creating)
-}
-
-// checkBodyOnly refuses parameters, and a body that does not say it is JSON.
-func (c *call) checkBodyOnly() error {
-	if err := parseQuery(c.query, nil).err(); err != nil {
+// bodyError is all that is wrong with a request that is a body of JSON and takes no
+// parameters. Errs are what is wrong with the body, and with other parts.
+func (c *call) bodyError(errs ...error) error {
+	if err := c.checkMedia(); err != nil {
 		return err
 	}
-	return c.checkMedia()
+	return together(append(errs, parseQuery(c.query, nil).err())...)
 }
 
 // asError makes one error of the fields; nil if there are none.
@@ -133,20 +128,31 @@ func (s *Server) changeJob(ctx context.Context, c *call, whole bool) (*response,
 	if err != nil {
 		return nil, err
 	}
-	patch, err := c.decodeJob(false)
+	patch, err := decodeJobPatch(c.body, false)
 	if err != nil {
-		return nil, err
+		return nil, c.bodyError(err)
 	}
 	patch.whole = whole
 	versions, err := parseIfMatch(c.headerLines(headerIfMatch))
-	if err != nil {
-		return nil, err
+	if err := c.bodyError(err); err != nil {
+		return nil, together(err, s.patchError(ctx, c, id, patch))
 	}
 	j, err := s.updateJob(ctx, c.namespace(), id, versions, patch)
 	if err != nil {
 		return nil, err
 	}
 	return jobAnswer(http.StatusOK, j)
+}
+
+// patchError is what is wrong with the patch of a request that is refused anyhow, as far
+// as this node knows the job.
+func (s *Server) patchError(ctx context.Context, c *call, id job.ID, patch *jobPatch) error {
+	j, err := s.config.Jobs.Get(ctx, c.namespace(), id)
+	if err != nil {
+		return asError(patch.errs)
+	}
+	spec := j.Spec.Clone()
+	return asError(patch.apply(&spec, s.config.Schedules.Check))
 }
 
 // updateJob applies the patch to the job, if it has one of the versions.
@@ -165,11 +171,8 @@ func (s *Server) deleteJob(ctx context.Context, c *call) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := parseQuery(c.query, nil).err(); err != nil {
-		return nil, err
-	}
 	versions, err := parseIfMatch(c.headerLines(headerIfMatch))
-	if err != nil {
+	if err := together(err, parseQuery(c.query, nil).err()); err != nil {
 		return nil, err
 	}
 	err = withVersions(versions, func(version uint64) error {

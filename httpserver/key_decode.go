@@ -17,8 +17,6 @@ const (
 )
 
 const (
-	maxKeyName = 100
-
 	defaultKeyOverlap = 24 * time.Hour
 	maxKeyOverlap     = 30 * 24 * time.Hour
 )
@@ -94,7 +92,7 @@ func (d *keyDecoder) setName(text string) {
 	if text == "" {
 		d.add(fieldKeyName, "must not be empty")
 	}
-	d.errs = append(d.errs, checkText(fieldKeyName, text, maxKeyName)...)
+	d.errs = append(d.errs, checkText(fieldKeyName, text, job.MaxKeyName)...)
 	d.key.Name = text
 }
 

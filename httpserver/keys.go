@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cronraft/cronraft/httpserver/api"
 	"github.com/cronraft/cronraft/internal/job"
@@ -32,20 +33,15 @@ func (s *Server) keyRoutes() []route {
 
 // createKey is POST /api-keys.
 func (s *Server) createKey(ctx context.Context, c *call) (*response, error) {
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
-	by, err := c.creator()
-	if err != nil {
-		return nil, err
-	}
+	by, refused := c.creator()
 	k, err := decodeKey(c.body, by.Namespace, time.Now())
-	if err != nil {
+	if err := c.bodyError(refused, c.checkOnce(), err); err != nil {
 		return nil, err
 	}
 	if !c.key.Root && k.Namespace != by.Namespace {
 		return nil, errOtherNamespace
 	}
+	c.confidential = true
 	return writeOnce(c, createdKey, func(once *job.Idempotent[NewKey]) (NewKey, []byte, error) {
 		return s.config.Keys.Create(ctx, k, once)
 	})
@@ -120,6 +116,9 @@ func asNoSuchKey(err error) error {
 // this node's own state: which key is the root key never changes. One that is not
 // here yet is left to the leader, which looks again.
 func (s *Server) checkKeyWrite(ctx context.Context, c *call) error {
+	if !utf8.ValidString(c.param) {
+		return errNoSuchKey // an entry of the log could not name it
+	}
 	k, err := s.config.Keys.Get(ctx, c.namespace(), c.param)
 	if err == nil && !c.maySeeKey(&k) {
 		return errNoSuchKey
@@ -129,16 +128,14 @@ func (s *Server) checkKeyWrite(ctx context.Context, c *call) error {
 
 // rotateKey is POST /api-keys/{id}/rotate.
 func (s *Server) rotateKey(ctx context.Context, c *call) (*response, error) {
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
 	overlap, err := decodeRotation(c.body)
-	if err != nil {
+	if err := c.bodyError(c.checkOnce(), err); err != nil {
 		return nil, err
 	}
 	if err := s.checkKeyWrite(ctx, c); err != nil {
 		return nil, err
 	}
+	c.confidential = true
 	return writeOnce(c, rotatedKey, func(once *job.Idempotent[NewKey]) (NewKey, []byte, error) {
 		n, again, err := s.config.Keys.Rotate(ctx, c.namespace(), c.param, overlap, once)
 		return n, again, asNoSuchKey(err)

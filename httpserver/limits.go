@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cronraft/cronraft/httpserver/api"
+	"github.com/cronraft/cronraft/internal/job"
 )
 
 // Limits are what a server grants an API key.
@@ -71,8 +72,10 @@ func (s *Server) getLimits(_ context.Context, c *call) (*response, error) {
 	limits := s.config.Limits
 	out := api.Limits{
 		MaxBodyBytes: maxBodyBytes, MaxBulkBytes: maxBulkBytes, MaxBulkJobs: MaxChanges,
+		MaxListBytes: maxListBytes, MaxListJobs: maxListJobs,
 		MaxPageSize: maxLimit, MaxBackfillSlots: maxBackfill, MaxNextRuns: maxNextRuns,
 		HistoryPerJob: limits.HistoryPerJob, HistoryMaxAgeSec: int64(limits.HistoryMaxAge / time.Second),
+		MaxWebhooks: job.HookLimit, MaxAPIKeys: job.KeyLimit, MaxOpenExecutions: job.OpenLimit,
 		MaxEventStreams: limits.Streams,
 	}
 	if limits.Rate > 0 {

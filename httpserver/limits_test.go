@@ -13,9 +13,9 @@ func TestGetLimits(t *testing.T) {
 		c.Limits = Limits{Rate: 1000, Burst: 2000, HistoryPerJob: 200, HistoryMaxAge: 720 * time.Hour}
 	})
 	want := map[string]any{
-		"requestsPerSecond": 1000.0, "burst": 2000.0, "maxBodyBytes": 1048576.0, "maxBulkBytes": 4194304.0, "maxBulkJobs": 1000.0,
+		"requestsPerSecond": 1000.0, "burst": 2000.0, "maxBodyBytes": 1048576.0, "maxBulkBytes": 4194304.0, "maxBulkJobs": 1000.0, "maxListBytes": 11534336.0, "maxListJobs": 10000.0,
 		"maxPageSize": 500.0, "maxBackfillSlots": 10000.0, "maxNextRuns": 100.0, "historyPerJob": 200.0, "historyMaxAgeSeconds": 2592000.0,
-		"maxEventStreams": 100.0,
+		"maxEventStreams": 100.0, "maxWebhooks": 20.0, "maxApiKeys": 1000.0, "maxOpenExecutions": 1000.0,
 	}
 	if got := s.do("GET", "/limits", "", headerAPIKey, defaultKey).want(200); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

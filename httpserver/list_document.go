@@ -3,6 +3,7 @@ package httpserver
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cronraft/cronraft/httpserver/api"
 	"github.com/cronraft/cronraft/internal/job"
@@ -10,6 +11,34 @@ import (
 
 // paramFormat says what a list of jobs is written in, whatever its media type is.
 const paramFormat = "format"
+
+// maxListJobs is how many jobs a list may have, and how many a prune may delete;
+// maxListBytes is how large the list may be. Another node takes as much, with the headers,
+// in one piece.
+const (
+	maxListJobs  = 10_000
+	maxListBytes = 11 << 20
+)
+
+// errListsWait is for a second list that is so large that one at a time is enough for the
+// memory of a node.
+var errListsWait = &tooSoon{
+	cause: job.Errorf(job.CodeRateLimited, "this node is reading another list of more than %d bytes, and one at a time is what it has room for; try again", maxBulkBytes),
+	wait:  time.Second,
+}
+
+// admitList lets one large list in at a time. The caller calls done.
+func (s *Server) admitList(c *call) (done func(), err error) {
+	if len(c.body) <= maxBulkBytes {
+		return func() {}, nil
+	}
+	select {
+	case s.lists <- struct{}{}:
+		return func() { <-s.lists }, nil
+	default:
+		return nil, errListsWait
+	}
+}
 
 // listFormat is what a list of jobs is written in.
 type listFormat string
@@ -35,10 +64,7 @@ var listMedia = []struct {
 // type.
 func (c *call) listFormat(q *query, formats ...listFormat) (listFormat, error) {
 	if f := oneOf(q, paramFormat, formats...); f != "" {
-		if e := c.header(headerEncoding); e != "" && !strings.EqualFold(e, "identity") {
-			return "", job.Errorf(job.CodeUnsupportedMedia, "send the body without Content-Encoding, not with %q", clip(e))
-		}
-		return f, q.err()
+		return f, together(c.checkEncoding(), q.err())
 	}
 	if err := q.err(); err != nil {
 		return "", err
@@ -161,8 +187,8 @@ func listOf(v any) (array, error) {
 }
 
 func checkLength(list array) error {
-	if len(list) > MaxChanges {
-		return job.Invalid(addField(nil, fieldJobs, "must have at most %d entries, has %d; send them in several requests", MaxChanges, len(list)))
+	if len(list) > maxListJobs {
+		return job.Invalid(addField(nil, fieldJobs, "must have at most %d entries, has %d; send them in several requests, with a prune for each tag", maxListJobs, len(list)))
 	}
 	return nil
 }

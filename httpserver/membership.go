@@ -15,11 +15,8 @@ const fieldNodeID = "nodeId"
 // log, so an Idempotency-Key is ignored: a repetition that names the node changes
 // nothing more.
 func (s *Server) transferLeadership(ctx context.Context, c *call) (*response, error) {
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
 	to, err := decodeTransfer(c.body)
-	if err != nil {
+	if err := c.bodyError(err); err != nil {
 		return nil, err
 	}
 	leader, err := s.config.Cluster.TransferLeadership(ctx, to)

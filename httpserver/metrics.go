@@ -18,6 +18,7 @@ const (
 	limitedKey     = "key"
 	limitedAddress = "address"
 	limitedStreams = "streams"
+	limitedBackups = "backups"
 )
 
 // Metrics are the counters of this package.
@@ -37,7 +38,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"route", "code"}),
 		limited: f.NewCounterVec(prometheus.CounterOpts{
 			Name: metricLimited,
-			Help: "Requests that were refused with 429: of a key with too many, of an address with too many unknown keys, of a key with too many streams.",
+			Help: "Requests that were refused with 429: of a key with too many, of an address with too many unknown keys, of a key with too many streams, or for one backup too many.",
 		}, []string{"limit"}),
 		streams: f.NewGauge(prometheus.GaugeOpts{
 			Name: metricStreams,

@@ -157,6 +157,29 @@ func TestOnce_Namespaces(t *testing.T) {
 	}
 }
 
+// TestOnce_MadeKeys repeats the creation of a key with other keys of the namespace:
+// the answer has a key that is shown to its creator.
+func TestOnce_MadeKeys(t *testing.T) {
+	t.Parallel()
+	s := startLeader(t)
+	create := func(key string) string {
+		t.Helper()
+		made := s.do("POST", "/api-keys", `{"name":"x","role":"ADMIN","namespace":"team"}`, "X-API-KEY", key, "Idempotency-Key", onceKey, "X-Cron-Namespace", "team").want(201)
+		return made["apiKey"].(string)
+	}
+	first := create(rootKey)
+	if again := create(rootKey); again != first {
+		t.Error("the creator does not get the key again")
+	}
+	second := create(first)
+	if second == first {
+		t.Error("another key of the namespace was shown the key")
+	}
+	if third := create(second); third == first || third == second {
+		t.Error("a third key of the namespace was shown one")
+	}
+}
+
 func TestOnce_TwoLines(t *testing.T) {
 	t.Parallel()
 	_, s := pair(t)

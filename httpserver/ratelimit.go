@@ -1,7 +1,6 @@
 package httpserver
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"math"
 	"net"
@@ -114,59 +113,13 @@ func wholeSeconds(d time.Duration) string {
 }
 
 const (
-	// guessRate and guessBurst are how many unknown keys an address may send.
+	// guessRate and guessBurst are how many unknown keys an address may send. Whether a
+	// key is unknown is asked of other nodes; beyond the limit only this node is asked.
 	guessRate  = 1
 	guessBurst = 100
-	// trustFor is how long an address may go on with a key that was right, whatever
-	// others at the same address send.
-	trustFor = time.Hour
-	maxTrust = 1 << 16
 	// subscriber is the prefix of IPv6 that one customer has.
 	subscriber = 64
 )
-
-// guesses slow down who tries keys: a remote address that has sent too many unknown
-// ones is refused before its key is looked at. Keys that were right before, from that
-// address, still are: many clients may share it.
-type guesses struct {
-	failures *limiter
-
-	// mu guards trusted: when an address last had a key right, by their digest.
-	mu      sync.Mutex
-	trusted map[[sha256.Size]byte]time.Time
-}
-
-func newGuesses() *guesses {
-	return &guesses{failures: newLimiter(guessRate, guessBurst), trusted: map[[sha256.Size]byte]time.Time{}}
-}
-
-// wait is how long the address has to wait until the key is looked at; zero for not
-// at all.
-func (g *guesses) wait(remote, key string, now time.Time) time.Duration {
-	failures := g.failures.peek(remote, now)
-	if failures.ok {
-		return 0
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if last, ok := g.trusted[digest([]byte(remote), []byte(key))]; ok && now.Sub(last) < trustFor {
-		return 0
-	}
-	return failures.wait
-}
-
-// wrong notes an unknown key.
-func (g *guesses) wrong(remote string, now time.Time) { g.failures.take(remote, now) }
-
-// right notes a known key.
-func (g *guesses) right(remote, key string, now time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.trusted) >= maxTrust {
-		clear(g.trusted)
-	}
-	g.trusted[digest([]byte(remote), []byte(key))] = now
-}
 
 // remoteOf names the network that an address stands for.
 func remoteOf(addr net.Addr) string {

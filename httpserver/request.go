@@ -22,6 +22,7 @@ const (
 	headerAppliedIndex = "X-Cron-Applied-Index"
 	headerRequestID    = "X-Request-Id"
 	headerIfMatch      = "If-Match"
+	headerIfNoneMatch  = "If-None-Match"
 	headerOnce         = "Idempotency-Key"
 	headerReplayed     = "Idempotency-Replayed"
 	headerETag         = "ETag"
@@ -121,8 +122,8 @@ func (r *request) checkMedia() error {
 // mediaType is which of the allowed ones the body says it is. The first one is what
 // a body is taken for that says nothing, and what the error advises.
 func (r *request) mediaType(allowed ...string) (string, error) {
-	if e := r.header(headerEncoding); e != "" && !strings.EqualFold(e, "identity") {
-		return "", job.Errorf(job.CodeUnsupportedMedia, "send the body without Content-Encoding, not with %q", clip(e))
+	if err := r.checkEncoding(); err != nil {
+		return "", err
 	}
 	given := r.header(headerContentType)
 	if len(r.body) == 0 || given == "" {
@@ -135,6 +136,16 @@ func (r *request) mediaType(allowed ...string) (string, error) {
 			"send the header Content-Type: %s (curl: -H 'Content-Type: %[1]s'), not %q", allowed[0], clip(given))
 	}
 	return media, nil
+}
+
+// checkEncoding refuses a compressed body.
+func (r *request) checkEncoding() error {
+	for _, e := range r.headerLines(headerEncoding) {
+		if e != "" && !strings.EqualFold(e, "identity") {
+			return job.Errorf(job.CodeUnsupportedMedia, "send the body without Content-Encoding, not with %q", clip(e))
+		}
+	}
+	return nil
 }
 
 // isUTF8Charset accepts no parameter, or charset=utf-8.

@@ -22,6 +22,10 @@ type response struct {
 	headers     []header
 	// stream, if it is not nil, comes instead of body.
 	stream stream
+	// size is how many bytes the stream has; zero if that is not known.
+	size int64
+	// drop, unless it is nil, frees what the stream holds, if it never runs.
+	drop func() error
 }
 
 const (

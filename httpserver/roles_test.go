@@ -15,6 +15,10 @@ type access struct {
 	least job.Role
 	// path has the place of its open part.
 	path, body string
+	// root means that only the root key may.
+	root bool
+	// operates means that only a key of the default namespace may, and the root key.
+	operates bool
 	// rootQuery is what the root key has to add.
 	rootQuery string
 	// status is the success, or whatever else the handler answers.
@@ -65,8 +69,9 @@ var accesses = map[string]access{
 	"GET /limits":                       {least: job.RoleReader, status: 200},
 	"GET /cluster":                      {least: job.RoleReader, status: 200},
 	"GET /cluster/state-hash":           {least: job.RoleReader, status: 200},
-	"POST /cluster/transfer-leadership": {least: job.RoleAdmin, status: 200},
-	"DELETE /cluster/nodes/{id}":        {least: job.RoleAdmin, path: "n2", status: 200},
+	"GET /cluster/backup":               {least: job.RoleAdmin, root: true, status: 200},
+	"POST /cluster/transfer-leadership": {least: job.RoleAdmin, operates: true, status: 200},
+	"DELETE /cluster/nodes/{id}":        {least: job.RoleAdmin, operates: true, path: "n2", status: 200},
 }
 
 const testHook = `{"url":"https://hooks.example.com/x","events":["execution.failed"]}`
@@ -112,6 +117,7 @@ var callers = []caller{
 	{name: "READER", key: job.APIKey{Namespace: "team", Role: job.RoleReader}, role: job.RoleReader},
 	{name: "EDITOR", key: job.APIKey{Namespace: "team", Role: job.RoleEditor}, role: job.RoleEditor},
 	{name: "ADMIN", key: job.APIKey{Namespace: "team", Role: job.RoleAdmin}, role: job.RoleAdmin},
+	{name: "ADMIN of the default namespace", key: job.APIKey{Namespace: job.DefaultNamespace, Role: job.RoleAdmin}, role: job.RoleAdmin},
 	{name: "root", key: job.APIKey{Namespace: job.DefaultNamespace, Role: job.RoleAdmin, Root: true}, role: job.RoleAdmin},
 	{name: "other namespace", key: job.APIKey{Namespace: "other", Role: job.RoleAdmin}, role: job.RoleAdmin},
 	{name: "no role", key: job.APIKey{Namespace: "team"}},
@@ -127,9 +133,9 @@ func (a access) want(who caller) int {
 	switch {
 	case who.end != nil:
 		return http.StatusUnauthorized
-	case !who.role.Allows(a.least):
+	case !who.role.Allows(a.least), a.root && !who.key.Root, a.operates && who.key.Namespace != job.DefaultNamespace:
 		return http.StatusForbidden
-	case a.owned && who.key.Namespace == "other":
+	case a.owned && who.key.Namespace != "team" && !who.key.Root:
 		return http.StatusNotFound
 	}
 	return a.status

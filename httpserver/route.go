@@ -20,6 +20,9 @@ type call struct {
 	key job.APIKey
 	// param is the part of the path that the pattern left open.
 	param string
+	// confidential means that the answer is for the caller's key alone: another one
+	// does not get it again by repeating the request.
+	confidential bool
 }
 
 // endpoint is one method of one route.
@@ -29,6 +32,13 @@ type endpoint struct {
 	write bool
 	// role is what the caller has to have; empty is READER.
 	role job.Role
+	// root marks what shows or changes all namespaces: only the root key may.
+	root bool
+	// operates marks what is done to the cluster, which all namespaces share: only
+	// administrators of the default one may, and the root key.
+	operates bool
+	// makesNamed marks what If-None-Match keeps from replacing what is there.
+	makesNamed bool
 	// stream marks what may answer piece by piece, without a time limit (see
 	// [stream]). It is a read, and never forwarded.
 	stream bool

@@ -74,11 +74,8 @@ func (s *Server) comingSlots(j *job.Job, count int) ([]job.Upcoming, error) {
 
 // previewSchedule is POST /schedules/preview. It writes nothing.
 func (s *Server) previewSchedule(_ context.Context, c *call) (*response, error) {
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
 	p, err := decodePreview(c.body, s.config.Schedules.Check)
-	if err != nil {
+	if err := c.bodyError(err); err != nil {
 		return nil, err
 	}
 	if p.after.IsZero() {

@@ -16,9 +16,13 @@ import (
 var (
 	errNoSuchPath = job.Errorf(job.CodeNotFound, "there is nothing at this path; the API is below %s", basePath)
 	errNoKey      = job.Errorf(job.CodeUnauthorized, "send your API key in the header %s", headerAPIKey)
+	errTwoKeys    = job.Errorf(job.CodeUnauthorized, "send one API key: the header %s came more than once", headerAPIKey)
 	errUnknownKey = job.Errorf(job.CodeUnauthorized, "the API key in the header %s is not known", headerAPIKey)
 	errLateRead   = job.Errorf(job.CodeNoLeader, "no leader confirmed the read in time; try again, or read with ?consistency=stale")
 	errInternal   = job.Errorf(job.CodeInternal, internalDetail)
+
+	// errForwardedStream is for a node that does not know that this is a stream.
+	errForwardedStream = job.Errorf(job.CodeNotFound, "an answer that is sent piece by piece comes only from the node that was asked")
 )
 
 // answer handles a request whole: it never panics and always answers. The route is
@@ -103,10 +107,21 @@ func (s *Server) serveEndpoint(ctx context.Context, e endpoint, c *call, route s
 	if err := c.checkRole(e); err != nil {
 		return s.failure(err, c.request, route)
 	}
+	if e.stream && c.forwarded {
+		return s.failure(errForwardedStream, c.request, route)
+	}
 	if len(c.body) > e.maxBody() {
 		return s.failure(errBodyTooLarge(e.maxBody()), c.request, route)
 	}
+	if e.write && !e.makesNamed {
+		if err := c.refuseIfNoneMatch(); err != nil {
+			return s.failure(err, c.request, route)
+		}
+	}
 	res, err := e.serve(ctx, c)
+	if !e.write {
+		res, err = s.confirmRead(ctx, c, res, err)
+	}
 	if err == nil && res.stream != nil {
 		res, err = s.admitStream(c, res)
 	}

@@ -31,9 +31,14 @@ const (
 	// readLimit is more than a body may have: one that is only a little too large is
 	// read, so that its client gets to see the answer instead of a reset.
 	readLimit = 4 * maxBodyBytes
-	// bulkReadLimit and bulkReadTimeout are for the endpoints with a limit of their own.
-	bulkReadLimit   = maxBulkBytes + maxBodyBytes
+	// bulkReadTimeout is for the endpoints with a limit of their own.
 	bulkReadTimeout = 30 * time.Second
+	// chunked is fasthttp's length of a body that comes in chunks.
+	chunked = -1
+	// strangerLimit is how much is read of a request whose key is not known.
+	strangerLimit = 64 << 10
+	// introduction is how long it may take to ask others for a key before that.
+	introduction = 5 * time.Second
 )
 
 // Server serves the public API, the dashboard and the metrics of one node.
@@ -49,9 +54,15 @@ type Server struct {
 
 	// rates limits each key; nil if there is no limit.
 	rates   *limiter
-	guesses *guesses
+	guesses *limiter
 	slots   slots
 	streams *group.Group
+	// patience is how long a reader of a stream may keep one write waiting.
+	patience time.Duration
+	// backups has a token for each one under way.
+	backups chan struct{}
+	// lists has a token for each large one that is read.
+	lists chan struct{}
 
 	// ctx is the parent of every request's; Shutdown ends it when its patience does.
 	ctx   context.Context
@@ -75,10 +86,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.Limits.Rate > 0 {
 		s.rates = newLimiter(c.Limits.Rate, c.Limits.Burst)
 	}
-	s.guesses = newGuesses()
+	s.guesses = newLimiter(guessRate, guessBurst)
 	s.slots = slots{most: c.Limits.Streams, mostOfAll: c.Limits.NodeStreams, open: map[string]int{}}
 	s.ctx, s.abort = context.WithCancel(context.WithoutCancel(ctx))
 	s.streams = group.New(s.ctx)
+	s.patience = writeTimeout
+	s.backups = make(chan struct{}, maxBackups)
+	s.lists = make(chan struct{}, 1)
 	s.api = s.routes()
 	s.http = &fasthttp.Server{
 		Handler:                      s.handle,
@@ -125,8 +139,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(err, s.streams.Stop())
 }
 
-// expect gives the endpoints that take large bodies the room and the time for them.
+// expect gives the endpoints that take large bodies the room and the time for them,
+// and little room to whoever has no key: a body is in memory before it is looked at.
 func (s *Server) expect(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if size := h.ContentLength(); (size == chunked || size > strangerLimit) && !s.introduced(h) {
+		return fasthttp.RequestConfig{MaxRequestBodySize: strangerLimit}
+	}
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 	below, isAPI := (&request{path: path}).belowBase()
 	if !isAPI {
@@ -136,12 +154,26 @@ func (s *Server) expect(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if match == nil || match.methods[string(h.Method())].bodyLimit <= maxBodyBytes {
 		return fasthttp.RequestConfig{}
 	}
-	return fasthttp.RequestConfig{ReadTimeout: bulkReadTimeout, MaxRequestBodySize: bulkReadLimit}
+	most := match.methods[string(h.Method())].bodyLimit + maxBodyBytes
+	return fasthttp.RequestConfig{ReadTimeout: bulkReadTimeout, MaxRequestBodySize: most}
+}
+
+// introduced reports whether the request's key is accepted; one that was made a
+// moment ago is asked of others.
+func (s *Server) introduced(h *fasthttp.RequestHeader) bool {
+	key := string(h.Peek(headerAPIKey))
+	if key == "" || s.knows(key) {
+		return key != ""
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, introduction)
+	defer cancel()
+	_, err := s.lookUp(ctx, key)
+	return err == nil
 }
 
 // handle is fasthttp's way in.
 func (s *Server) handle(fc *fasthttp.RequestCtx) {
-	if string(fc.Path()) == pathMetrics && (fc.IsGet() || fc.IsHead()) {
+	if string(fc.URI().PathOriginal()) == pathMetrics && (fc.IsGet() || fc.IsHead()) {
 		s.metrics(fc)
 		fc.Response.Header.Set(headerNode, s.config.NodeID)
 		s.config.Metrics.count(pathMetrics, fc.Response.StatusCode())
@@ -160,13 +192,32 @@ func (s *Server) handle(fc *fasthttp.RequestCtx) {
 // handleBroken answers what fasthttp could not read as a request.
 func (s *Server) handleBroken(fc *fasthttp.RequestCtx, err error) {
 	r := &request{id: newRequestID()}
-	res := s.finish(brokenProblem(err, r.id), r)
+	res := brokenProblem(err, r.id)
+	if e := s.stranger(fc, err); e != nil {
+		res = problem(e, r.id)
+	}
+	s.finish(res, r)
 	fc.Response.Reset()
 	res.writeTo(&fc.Response)
 	s.config.Metrics.count(routeUnmatched, res.status)
 }
 
-var errFarTooLarge = job.Errorf(job.CodePayloadTooLarge, "no body may have more than %d bytes, and most have to be smaller: see %s/limits", maxBulkBytes, basePath)
+var errFarTooLarge = job.Errorf(job.CodePayloadTooLarge, "no body may have more than %d bytes, and most have to be smaller: see %s/limits", maxListBytes, basePath)
+
+// stranger says that a body is too large because nobody knows who sends it; nil if
+// that is not why a request is not read.
+func (s *Server) stranger(fc *fasthttp.RequestCtx, err error) *job.Error {
+	key := string(fc.Request.Header.Peek(headerAPIKey))
+	switch {
+	case !errors.Is(err, fasthttp.ErrBodyTooLarge) || s.knows(key):
+		return nil
+	case len(fc.Request.Header.RawHeaders()) == 0: // dropped with a body in chunks, the key among them
+		return job.Errorf(job.CodePayloadTooLarge, "%s; without a known API key, at most %d bytes in chunks", errFarTooLarge.Msg, strangerLimit)
+	case key == "":
+		return errNoKey
+	}
+	return errUnknownKey
+}
 
 // brokenProblem is for failures of HTTP itself; 431 and 408 have no code of their
 // own in the API.

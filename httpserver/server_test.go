@@ -202,8 +202,10 @@ func TestServer_ReadsLargeBodiesWhereTheyBelong(t *testing.T) {
 	t.Parallel()
 	s := startLeader(t)
 	for target, want := range map[string]int{
-		"POST /api/cron-service/jobs/bulk":            bulkReadLimit,
-		"POST /api/cron-service/jobs/bulk?x=/":        bulkReadLimit,
+		"POST /api/cron-service/jobs/bulk":            maxBulkBytes + maxBodyBytes,
+		"POST /api/cron-service/jobs/bulk?x=/":        maxBulkBytes + maxBodyBytes,
+		"POST /api/cron-service/jobs/apply":           maxListBytes + maxBodyBytes,
+		"POST /api/cron-service/jobs/import":          maxListBytes + maxBodyBytes,
 		"GET /api/cron-service/jobs/bulk":             0,
 		"POST /api/cron-service/jobs":                 0,
 		"POST /api/cron-service/nothing/here":         0,
@@ -221,7 +223,7 @@ func TestServer_ReadsLargeBodiesWhereTheyBelong(t *testing.T) {
 		}
 	}
 	length := fmt.Sprint(readLimit + 1)
-	got := s.raw("POST /api/cron-service/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + "\r\n\r\n")
+	got := s.raw("POST /api/cron-service/jobs HTTP/1.1\r\nHost: x\r\nX-API-KEY: " + rootKey + "\r\nContent-Length: " + length + "\r\n\r\n")
 	if !strings.Contains(got, " 413 ") || !strings.Contains(got, "/limits") {
 		t.Errorf("got %s", got)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -40,11 +41,34 @@ func (s *Server) startStream(fc *fasthttp.RequestCtx, r *request, res *response)
 	body, pipe := io.Pipe()
 	fc.SetConnectionClose()
 	fc.Response.ImmediateHeaderFlush = true
-	fc.Response.SetBodyStream(body, -1)
+	fc.Response.SetBodyStream(body, res.streamSize())
 	o := &openStream{server: s, request: r, run: res.stream, conn: conn, pipe: pipe}
 	// The group starts nothing more when the server has stopped: this ends the body then.
-	o.forget = context.AfterFunc(s.ctx, func() { _ = pipe.CloseWithError(errStopped) })
+	o.forget = context.AfterFunc(s.ctx, func() {
+		if o.begun.CompareAndSwap(false, true) {
+			s.dropStream(r, res)
+		}
+		_ = pipe.CloseWithError(errStopped)
+	})
 	s.streams.Go(o.serve)
+}
+
+// streamSize is what fasthttp is told of the stream's length; -1 is not known.
+func (r *response) streamSize() int {
+	if size := int(r.size); size > 0 && int64(size) == r.size {
+		return size
+	}
+	return -1
+}
+
+// dropStream takes the stream away from an answer before it has begun.
+func (s *Server) dropStream(r *request, res *response) {
+	if res.drop != nil {
+		if err := res.drop(); err != nil {
+			s.logger.Error("a stream could not be dropped", "request", r.id, "path", r.path, "err", err)
+		}
+	}
+	res.stream, res.size, res.drop = nil, 0, nil
 }
 
 // openStream is one stream on its way to its client.
@@ -56,11 +80,16 @@ type openStream struct {
 	// pipe leads to fasthttp, which writes to conn what comes out of it.
 	pipe   *io.PipeWriter
 	forget func() bool
+	// begun is set by whoever may run the stream, or drop it.
+	begun atomic.Bool
 }
 
 // serve runs the stream to its end.
 func (o *openStream) serve(ctx context.Context) error {
 	defer o.forget()
+	if !o.begun.CompareAndSwap(false, true) {
+		return nil // dropped
+	}
 	open := o.server.config.Metrics.streams
 	open.Inc()
 	defer open.Dec()
@@ -125,7 +154,7 @@ type streamWriter struct {
 
 // Write gives the client as long as it has for any other answer.
 func (w streamWriter) Write(p []byte) (int, error) {
-	if err := w.o.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := w.o.conn.SetWriteDeadline(time.Now().Add(w.o.server.patience)); err != nil {
 		return 0, err
 	}
 	select {
@@ -172,10 +201,11 @@ func (s *slots) leave(key string) {
 // admitStream counts a stream that is about to begin, and refuses one too many.
 func (s *Server) admitStream(c *call, res *response) (*response, error) {
 	if c.method == http.MethodHead {
-		res.stream = nil
+		s.dropStream(c.request, res)
 		return res, nil
 	}
 	if cause := s.slots.enter(c.key.ID); cause != nil {
+		s.dropStream(c.request, res)
 		s.config.Metrics.limited.WithLabelValues(limitedStreams).Inc()
 		return nil, &tooSoon{cause: cause, wait: keyCheck}
 	}

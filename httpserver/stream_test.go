@@ -33,7 +33,13 @@ func withStream(s *Server, run stream) {
 // open asks for the stream, and returns the answer with its body still to be read.
 func (s *testServer) open(ctx context.Context, method string) *http.Response {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(ctx, method, "http://cron.test"+basePath+testStream, nil)
+	return s.openPath(ctx, method, testStream)
+}
+
+// openPath is open for any path below the base path.
+func (s *testServer) openPath(ctx context.Context, method, path string) *http.Response {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(ctx, method, "http://cron.test"+basePath+path, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -267,13 +273,20 @@ func (d *deadlines) SetDeadline(t time.Time) error {
 // connection is closed when the test ends.
 func (s *bareServer) begin(t *testing.T, run stream, headers ...header) *fasthttp.RequestCtx {
 	t.Helper()
+	fc, _ := s.beginAnswer(t, &response{stream: run}, headers...)
+	return fc
+}
+
+// beginAnswer is begin for a whole answer, and returns the client's end, too.
+func (s *bareServer) beginAnswer(t *testing.T, res *response, headers ...header) (*fasthttp.RequestCtx, net.Conn) {
+	t.Helper()
 	near, far := net.Pipe()
 	conn := &deadlines{Conn: near}
 	fc := &fasthttp.RequestCtx{}
 	fc.Init2(conn, nil, false)
-	s.startStream(fc, &request{id: newRequestID(), headers: headers}, &response{stream: run})
+	s.startStream(fc, &request{id: newRequestID(), headers: headers}, res)
 	t.Cleanup(func() { _ = errors.Join(near.Close(), far.Close()) })
-	return fc
+	return fc, far
 }
 
 // fasthttp's deadlines are for one answer of a usual length.

@@ -245,6 +245,30 @@ func addField(errs []job.FieldError, field, format string, args ...any) []job.Fi
 	return append(errs, job.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)})
 }
 
+// together makes one error of all that is wrong with a request: the invalid fields are
+// listed together, wherever they are. An error that is not about fields comes alone.
+func together(errs ...error) error {
+	var one error
+	var fields []job.FieldError
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		var e *job.Error
+		if !errors.As(err, &e) || e.Code != job.CodeValidation || len(e.Fields) == 0 {
+			return err
+		}
+		if len(fields) > 0 {
+			err = nil
+		}
+		one, fields = err, append(fields, e.Fields...)
+	}
+	if one != nil {
+		return one
+	}
+	return asError(fields[:min(len(fields), maxFieldErrors)])
+}
+
 // kind names the type of a value for people.
 func kind(v any) string {
 	switch v.(type) {

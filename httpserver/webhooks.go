@@ -34,18 +34,15 @@ func (s *Server) webhookRoutes() []route {
 // createWebhook is POST /webhooks. The root key's webhook is the whole cluster's,
 // unless the request names a namespace.
 func (s *Server) createWebhook(ctx context.Context, c *call) (*response, error) {
-	patch, err := c.decodeWebhook()
+	by, refused := c.creator()
+	patch, err := decodeWebhook(c.body)
 	if err != nil {
-		return nil, err
+		return nil, c.bodyError(refused, err)
 	}
 	patch.creating, patch.whole = true, true
-	by, err := c.creator()
-	if err != nil {
-		return nil, err
-	}
 	spec, hook := job.DefaultSpec(), job.Hook{Cluster: c.key.Root && len(c.headerLines(headerNamespace)) == 0}
 	spec.Overlap = job.OverlapAllow
-	if err := asError(patch.apply(&spec, &hook)); err != nil {
+	if err := c.bodyError(refused, c.checkOnce(), asError(patch.apply(&spec, &hook))); err != nil {
 		return nil, err
 	}
 	return writeOnce(c, createdWebhook, func(once *job.Idempotent[job.Job]) (job.Job, []byte, error) {
@@ -59,14 +56,6 @@ func createdWebhook(j job.Job) (*response, error) {
 		return nil, err
 	}
 	return res.with(headerLocation, basePath+"/webhooks/"+webhookName(j.ID)), nil
-}
-
-// decodeWebhook reads the body of a request that takes no parameters.
-func (c *call) decodeWebhook() (*webhookPatch, error) {
-	if err := c.checkBodyOnly(); err != nil {
-		return nil, err
-	}
-	return decodeWebhook(c.body)
 }
 
 // getWebhook is GET /webhooks/{id}.
@@ -123,14 +112,14 @@ func (s *Server) changeWebhook(ctx context.Context, c *call, whole bool) (*respo
 	if err != nil {
 		return nil, err
 	}
-	patch, err := c.decodeWebhook()
+	patch, err := decodeWebhook(c.body)
 	if err != nil {
-		return nil, err
+		return nil, c.bodyError(err)
 	}
 	patch.whole = whole
 	versions, err := parseIfMatch(c.headerLines(headerIfMatch))
-	if err != nil {
-		return nil, err
+	if err := c.bodyError(err); err != nil {
+		return nil, together(err, s.hookPatchError(ctx, c, id, patch))
 	}
 	edit := func(spec *job.Spec, hook *job.Hook) error {
 		if !c.maySee(hook) {
@@ -149,17 +138,25 @@ func (s *Server) changeWebhook(ctx context.Context, c *call, whole bool) (*respo
 	return webhookAnswer(http.StatusOK, j)
 }
 
+// hookPatchError is what is wrong with the patch of a request that is refused anyhow, as
+// far as this node knows the webhook.
+func (s *Server) hookPatchError(ctx context.Context, c *call, id job.ID, patch *webhookPatch) error {
+	j, err := s.webhook(ctx, c, id)
+	if err != nil {
+		return asError(patch.errs)
+	}
+	spec, hook := j.Spec.Clone(), *j.Hook
+	return asError(patch.apply(&spec, &hook))
+}
+
 // deleteWebhook is DELETE /webhooks/{id}.
 func (s *Server) deleteWebhook(ctx context.Context, c *call) (*response, error) {
 	id, err := c.webhookID()
 	if err != nil {
 		return nil, err
 	}
-	if err := parseQuery(c.query, nil).err(); err != nil {
-		return nil, err
-	}
 	versions, err := parseIfMatch(c.headerLines(headerIfMatch))
-	if err != nil {
+	if err := together(err, parseQuery(c.query, nil).err()); err != nil {
 		return nil, err
 	}
 	if err := s.checkWebhookWrite(ctx, c, id); err != nil {

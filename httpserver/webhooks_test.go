@@ -64,6 +64,24 @@ func TestWebhooks_CreateAndRead(t *testing.T) {
 	}
 }
 
+// TestWebhooks_Record shows how the deliveries of a webhook fare.
+func TestWebhooks_Record(t *testing.T) {
+	t.Parallel()
+	s := startLeader(t)
+	data := s.createWebhook("", plainWebhook)
+	id, _ := parseWebhookName(data["webhookId"].(string))
+	s.mu.Lock()
+	j := s.jobs[id]
+	j.LastRunAt, j.LastResult, j.ConsecutiveFailures, j.Counts = now, job.Failed, 2, job.Counts{Success: 3, Failed: 2, Cancelled: 1}
+	s.jobs[id] = j
+	s.mu.Unlock()
+	got := s.do("GET", webhookPath(data), "").want(200)
+	if got["lastDeliveryAt"] != "2026-03-26T16:12:30Z" || got["lastResult"] != "FAILED" || got["consecutiveFailures"] != 2.0 ||
+		fmt.Sprint(got["counts"]) != "map[cancelled:1 failed:2 missed:0 skipped:0 success:3]" {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestWebhooks_Invalid(t *testing.T) {
 	t.Parallel()
 	s := startLeader(t)

@@ -13,8 +13,8 @@ import (
 const maxBackfill = 10000
 
 // Backfill starts an execution for each slot, oldest first, and returns their IDs in
-// that order; an empty overlap keeps the job's policy. Again is as in
-// [Executions.Run].
+// that order; an empty overlap keeps the job's policy. Without slots it only looks up
+// once. Again is as in [Executions.Run].
 func (s Executions) Backfill(ctx context.Context, namespace string, id job.ID, slots []time.Time, overlap job.OverlapPolicy, once *job.Idempotent[[]job.ExecutionID]) (ids []job.ExecutionID, again []byte, err error) {
 	if !s.n.Leads() {
 		return nil, nil, job.ErrNotLeader
@@ -26,7 +26,8 @@ func (s Executions) Backfill(ctx context.Context, namespace string, id job.ID, s
 	slots = inOrder(slots)
 	switch {
 	case len(slots) == 0:
-		return nil, nil, nil
+		again, err = kept(ctx, s.n, once, nil)
+		return nil, again, err
 	case len(slots) > maxBackfill:
 		return nil, nil, job.Errorf(job.CodeValidation, "a backfill may have at most %d slots, and this one has %d: ask for a shorter time", maxBackfill, len(slots))
 	}

@@ -10,13 +10,14 @@ import (
 	"github.com/cronraft/cronraft/internal/job"
 )
 
-// TestBackfill runs slots of the past, in their order, one after the other, and once.
+// TestBackfill runs slots of the past, in their order, one after the other, and once, as
+// soon as the job is not paused.
 func TestBackfill(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	s, called := startSingle(ctx, t), newTarget(t)
 	spec := calling(called.URL)
-	spec.State = job.Paused
+	spec.State, spec.Schedule = job.Paused, job.Schedule{Cron: "0 0 29 2 *", Timezone: "UTC"}
 	made, _, err := s.Jobs().Create(ctx, root(ctx, t, s.Node), spec, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +36,20 @@ func TestBackfill(t *testing.T) {
 	if err != nil || string(again) != fmt.Sprint(ids) {
 		t.Errorf("again: %q, %v", again, err)
 	}
+	none := func([]job.ExecutionID) string { return "none" }
+	if got, again, err := s.Executions().Backfill(ctx, "", made.ID, nil, "", once(1, 1, none)); err != nil || string(again) != fmt.Sprint(ids) || len(got) > 0 {
+		t.Errorf("again, when the schedule has no slot there any more: %v, again %q, %v", got, again, err)
+	}
+	if got, again, err := s.Executions().Backfill(ctx, "", made.ID, nil, "", once(2, 1, none)); err != nil || again != nil || len(got) > 0 {
+		t.Errorf("without slots: %v, again %q, %v", got, again, err)
+	}
+	if j, err := s.Jobs().Get(ctx, "", made.ID); err != nil || j.Running != 3 || len(called.callbacks()) > 0 {
+		t.Errorf("while the job is paused, %d are running and %d were called: %v", j.Running, len(called.callbacks()), err)
+	}
+	s.do(ctx, "resume", func() error {
+		_, err := s.Jobs().Update(ctx, "", made.ID, 0, func(s *job.Spec) error { s.State = job.Active; return nil })
+		return err
+	})
 	poll(ctx, t, "the callbacks", func() bool { return len(called.callbacks()) == 3 })
 	for i, got := range called.callbacks() {
 		if at := day.Add(time.Duration(i) * time.Hour).Format(time.RFC3339); got.Get("X-Cron-Scheduled-At") != at || got.Get("X-Cron-Trigger") != "BACKFILL" ||

@@ -53,6 +53,7 @@ func (n *Node) newTerm(number uint64, m *scheduler.Metrics) (*scheduler.Term, fu
 		Log: n.consensus.log.during(number), Agenda: n.store, Feed: feed,
 		Jobs: assignments{store: n.store, secret: n.cfg.Secret, now: n.now}, Peers: peers{n},
 		HistoryPerJob: n.cfg.History.PerJob, HistoryMaxAge: n.cfg.History.MaxAge,
+		Receivers:     n.store.Receivers,
 		NodeLostAfter: n.cfg.Timing.NodeLost,
 		Now:           n.now, Reached: n.reached,
 		Logger: n.cfg.Logger, Metrics: m,

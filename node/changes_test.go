@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -203,4 +204,60 @@ func updateAnywhere(ctx context.Context, nodes []*node.Node, id job.ID, version 
 		}
 	}
 	return j, err
+}
+
+// TestChange_Vetoed: an answer that cannot be made keeps the whole change out of the
+// log, and the key unused.
+func TestChange_Vetoed(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := startSingle(ctx, t)
+	errVeto := errors.New("one of them is refused")
+	veto := once(1, 1, described)
+	veto.Answer = func([]job.JobOutcome) ([]byte, error) { return nil, errVeto }
+	before := s.Applied()
+	outcomes, again, err := s.Jobs().Change(ctx, root(ctx, t, s.Node), []job.JobChange{{Spec: named("a")}, {Spec: named("b")}}, veto)
+	if !errors.Is(err, errVeto) || outcomes != nil || again != nil {
+		t.Fatalf("%v, again %q: %v", outcomes, again, err)
+	}
+	if page, err := s.Jobs().List(ctx, job.JobQuery{Limit: 10}); err != nil || len(page.Jobs) != 0 {
+		t.Errorf("%d jobs after %d entries: %v", len(page.Jobs), s.Applied()-before, err)
+	}
+	made, again := change(ctx, s, []job.JobChange{{Spec: named("a")}}, once(1, 2, described))
+	if got := described(made); got != "a:1" || again != nil {
+		t.Errorf("with the same key and another request: %s, again %q", got, again)
+	}
+}
+
+// TestHeaderIs compares with what is stored, which only the job itself opens.
+func TestHeaderIs(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := startSingle(ctx, t)
+	spec := *named("a")
+	spec.Target.Headers = []job.Header{{Name: "Authorization", Value: "Bearer 1"}, {Name: "X-Empty"}}
+	var jobs []job.Job
+	for _, id := range []string{"a", "b"} {
+		spec.ExternalID = id
+		made, _, err := s.Jobs().Create(ctx, root(ctx, t, s.Node), spec, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, made)
+	}
+	stored := jobs[0].Target.Headers
+	for value, want := range map[string]bool{"Bearer 1": true, "Bearer 2": false, "bearer 1": false, "Bearer": false, "": false} {
+		if got, err := s.Jobs().HeaderIs(ctx, jobs[0].ID, stored[0], value); got != want || err != nil {
+			t.Errorf("%q: %t, %v", value, got, err)
+		}
+	}
+	if got, err := s.Jobs().HeaderIs(ctx, jobs[0].ID, stored[1], ""); !got || err != nil {
+		t.Errorf("an empty value: %t, %v", got, err)
+	}
+	if got, err := s.Jobs().HeaderIs(ctx, jobs[1].ID, stored[0], "Bearer 1"); got || err == nil {
+		t.Errorf("in another job: %t, %v", got, err)
+	}
+	if got, err := s.Jobs().HeaderIs(ctx, jobs[0].ID, job.Header{Name: "X-Empty", Sealed: stored[0].Sealed}, "Bearer 1"); got || err == nil {
+		t.Errorf("under another name: %t, %v", got, err)
+	}
 }

@@ -60,3 +60,33 @@ func TestUpdate_WhileTheClockIsBehind(t *testing.T) {
 		t.Errorf("the next run is at %v, and the slot %v was fired already", j.NextRunAt, last)
 	}
 }
+
+// TestUpdate_AfterAFastClock: a run by hand that a clock which was ahead asked for is no
+// slot, and none is passed over because of it.
+func TestUpdate_AfterAFastClock(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s := startSingle(ctx, t)
+	spec := secondJob()
+	spec.Schedule.Interval = 24 * time.Hour
+	j, _, err := s.Jobs().Create(ctx, root(ctx, t, s.Node), spec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ahead.Store(int64(30 * time.Minute))
+	if _, _, err := s.Executions().Run(ctx, "", j.ID, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	s.ahead.Store(0)
+	j, err = s.Jobs().Update(ctx, "", j.ID, 0, func(s *job.Spec) error {
+		s.Schedule.Interval = time.Minute
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in := time.Until(j.NextRunAt); in > time.Minute {
+		t.Errorf("the next run of a job of each minute is in %v", in)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
+	"github.com/cronraft/cronraft/scheduler"
 )
 
 // editTries bounds how often an edit without a version starts again because
@@ -20,6 +21,8 @@ var errVersion = job.Errorf(job.CodePreconditionFailed, "it has changed since th
 type definitions struct {
 	n     *Node
 	hooks bool
+	// steps bounds the gaps that a request leaves which changes jobs.
+	steps *scheduler.Steps
 }
 
 func (d definitions) missing(id job.ID) error {
@@ -32,10 +35,17 @@ func (d definitions) missing(id job.ID) error {
 // get is the definition, if it is of the namespace; an empty one sees all.
 func (d definitions) get(namespace string, id job.ID) (job.Job, error) {
 	j, err := d.n.store.Job(id)
-	if errors.Is(err, job.ErrNotFound) || err == nil && (j.Hook != nil) != d.hooks || err == nil && namespace != "" && j.Namespace != namespace {
+	if errors.Is(err, job.ErrNotFound) || err == nil && ((j.Hook != nil) != d.hooks || !isOf(namespace, j)) {
 		return job.Job{}, d.missing(id)
 	}
 	return j, err
+}
+
+// isOf reports whether a job or a webhook is there for a caller of the namespace; an
+// empty one sees all. A webhook of the whole cluster is only the root key's, although
+// it is in a namespace too.
+func isOf(namespace string, j job.Job) bool {
+	return namespace == "" || j.Namespace == namespace && (j.Hook == nil || !j.Hook.Cluster)
 }
 
 // at reads the definition at the version; zero is any.

@@ -55,6 +55,18 @@ func TestEvents_AreTheSameOnEveryNode(t *testing.T) {
 	}
 }
 
+// TestEvents_TheFirstLeader is told of too: a new cluster reads events before its first
+// term begins.
+func TestEvents_TheFirstLeader(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, size := range []int{1, 3} {
+		c := newCrew(ctx, t, size)
+		_, n := c.leader(ctx)
+		follow(t, n.Events(), beginning).until(ctx, "the first leader", func(e job.Event) bool { return e.Type == job.EventLeaderChanged })
+	}
+}
+
 func texts(events []job.Event) (lines string) {
 	for _, e := range events {
 		lines += fmt.Sprintf("%+v\n", e)

@@ -28,7 +28,7 @@ func (s Executions) List(_ context.Context, q job.ExecutionQuery) (job.Execution
 // owner is the job or webhook of an execution, if it is of the namespace.
 func (s Executions) owner(namespace string, id job.ID) (job.Job, error) {
 	j, err := s.n.store.Job(id)
-	if errors.Is(err, job.ErrNotFound) || err == nil && namespace != "" && j.Namespace != namespace {
+	if errors.Is(err, job.ErrNotFound) || err == nil && !isOf(namespace, j) {
 		return job.Job{}, job.Errorf(job.CodeNotFound, "there is no job %v", id)
 	}
 	return j, err
@@ -87,6 +87,11 @@ func (s Executions) Run(ctx context.Context, namespace string, id job.ID, overla
 func (s Executions) Cancel(ctx context.Context, namespace string, id job.ExecutionID, once *job.Idempotent[job.Execution]) (x job.Execution, again []byte, err error) {
 	if !s.n.Leads() {
 		return job.Execution{}, nil, job.ErrNotLeader
+	}
+	// The log compares the namespace, which is not all there is to a webhook. One that
+	// is not here has no delivery yet.
+	if j, err := s.n.store.Job(id.Job); err == nil && !isOf(namespace, j) {
+		return job.Execution{}, nil, noExecution(id, job.ErrNotFound)
 	}
 	d := job.Cancel{At: s.n.instant(), Namespace: namespace, Execution: id}
 	if once != nil {

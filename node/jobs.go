@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/cronraft/cronraft/internal/job"
+	"github.com/cronraft/cronraft/scheduler"
 )
 
 // Jobs decides about jobs while this node leads, and reads them always.
@@ -13,7 +14,7 @@ type Jobs struct{ n *Node }
 // Jobs is the service for jobs.
 func (n *Node) Jobs() Jobs { return Jobs{n} }
 
-func (s Jobs) definitions() definitions { return definitions{n: s.n} }
+func (s Jobs) definitions() definitions { return definitions{n: s.n, steps: scheduler.NewSteps()} }
 
 // Create makes a job of the caller's namespace. [job.ErrNotLeader] before
 // anything else if this node does not lead. Again is the first answer if once came

@@ -41,6 +41,13 @@ func (s Keys) Authenticate(ctx context.Context, key string) (job.APIKey, error) 
 	return found, err
 }
 
+// Knows reports whether this node accepts the key, as far as it has heard: another
+// one may know better.
+func (s Keys) Knows(key string) bool {
+	_, err := s.accepted(hashKey(key))
+	return err == nil
+}
+
 // accepted is the key with the hash, at the time of this node's clock.
 func (s Keys) accepted(hash [32]byte) (job.APIKey, error) {
 	k, err := s.n.store.KeyByHash(hash)
@@ -50,10 +57,11 @@ func (s Keys) accepted(hash [32]byte) (job.APIKey, error) {
 	return k, err
 }
 
-// Get is the key, if it is of the namespace; an empty one sees all.
+// Get is the key, if it is of the namespace; an empty one sees all, and the root key
+// is for that one only.
 func (s Keys) Get(_ context.Context, namespace, id string) (job.APIKey, error) {
 	k, err := s.n.store.Key(id)
-	if errors.Is(err, job.ErrNotFound) || err == nil && namespace != "" && k.Namespace != namespace {
+	if errors.Is(err, job.ErrNotFound) || err == nil && namespace != "" && (k.Root || k.Namespace != namespace) {
 		return job.APIKey{}, job.Errorf(job.CodeNotFound, "there is no API key %s", id)
 	}
 	return k, err
@@ -190,9 +198,6 @@ func (s Keys) draw(id string) (plain string, kept job.Secret, err error) {
 
 func newKeyID() string { return "key_" + randomHex(8) }
 
-// maxKeyName is how many characters the name of a key may have.
-const maxKeyName = 200
-
 // checkKey is what is wrong with a key that is to be made.
 func checkKey(k job.APIKey, now time.Time) error {
 	var fields []job.FieldError
@@ -200,8 +205,8 @@ func checkKey(k job.APIKey, now time.Time) error {
 	switch {
 	case strings.TrimSpace(k.Name) == "":
 		wrong("name", "is required")
-	case !utf8.ValidString(k.Name) || utf8.RuneCountInString(k.Name) > maxKeyName || strings.ContainsFunc(k.Name, unicode.IsControl):
-		wrong("name", fmt.Sprintf("must be a single line of at most %d characters", maxKeyName))
+	case !utf8.ValidString(k.Name) || utf8.RuneCountInString(k.Name) > job.MaxKeyName || strings.ContainsFunc(k.Name, unicode.IsControl):
+		wrong("name", fmt.Sprintf("must be a single line of at most %d characters", job.MaxKeyName))
 	}
 	if !job.RoleAdmin.Allows(k.Role) {
 		wrong("role", "must be one of ADMIN, EDITOR, READER")

@@ -50,6 +50,16 @@ func TestKeys_Create(t *testing.T) {
 	if _, err := s.Keys().Get(ctx, "team-b", made.ID); job.CodeOf(err) != job.CodeNotFound {
 		t.Errorf("get in another namespace: %v", err)
 	}
+	root, err := s.Keys().Authenticate(ctx, rootKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Keys().Get(ctx, root.Namespace, root.ID); job.CodeOf(err) != job.CodeNotFound {
+		t.Errorf("the root key, for others of its namespace: %v", err)
+	}
+	if _, _, err := s.Keys().Rotate(ctx, root.Namespace, root.ID, 0, nil); job.CodeOf(err) != job.CodeNotFound {
+		t.Errorf("rotate the root key, for others of its namespace: %v", err)
+	}
 	if list, err := s.Keys().List(ctx, "team-a", "", 10); err != nil || len(list) != 1 || list[0].ID != made.ID {
 		t.Errorf("list: %+v, %v", list, err)
 	}

@@ -22,11 +22,13 @@ const (
 func (d definitions) replacement(ctx context.Context, before, after job.Job, patience time.Time) (put job.PutJob, err error) {
 	now := d.n.instant()
 	after.UpdatedAt = now
-	decided, err := d.decided(before.ID)
+	decided, err := d.n.store.LastSlot(before.ID)
 	if err != nil {
 		return job.PutJob{}, err
 	}
-	s := settling{job: &after, before: &before, now: now, decided: decided}
+	// It is later than now if the clock was set back: an edit must not make those slots
+	// due once more.
+	s := settling{job: &after, before: &before, now: now, decided: latest(decided, before.GivenUp.Until)}
 	if err := s.settle(); err != nil {
 		return job.PutJob{}, err
 	}
@@ -35,6 +37,9 @@ func (d definitions) replacement(ctx context.Context, before, after job.Job, pat
 	}
 	put = job.PutJob{Job: after}
 	switch isShifted := after.Jitter != before.Jitter; {
+	case !before.GivenUp.From.IsZero():
+		put.Due = before.GivenUp.From
+		put.Missed, err = scheduler.Missed(before.Schedule, put.Due, before.GivenUp.Until, d.steps)
 	case !s.rescheduled() && after.State == before.State && !isShifted:
 		put.KeepNextRun = true
 	case s.goesOn() && after.State == job.Active:
@@ -43,16 +48,6 @@ func (d definitions) replacement(ctx context.Context, before, after job.Job, pat
 		put.Due, put.Missed, err = d.givenUp(ctx, before, now, patience)
 	}
 	return put, err
-}
-
-// decided is the time up to which the job's slots have records. It is later than now
-// if the clock was set back: an edit must not make those slots due once more.
-func (d definitions) decided(id job.ID) (time.Time, error) {
-	newest, err := d.n.store.Executions(id, job.ExecutionID{}, 1)
-	if err != nil || len(newest) == 0 {
-		return time.Time{}, err
-	}
-	return latest(newest[0].ID.Time(), newest[0].MissedTo), nil
 }
 
 // givenUp is the gap that an edit of the schedule leaves: the slots that have come,
@@ -71,7 +66,7 @@ func (d definitions) givenUp(ctx context.Context, before job.Job, now, patience 
 	if d.n.store.LogVersion() < fsm.VersionOf(job.PutJobs{Jobs: []job.PutJob{{Due: slot}}}) {
 		return time.Time{}, job.Gap{}, nil
 	}
-	missed, err = scheduler.Missed(before.Schedule, slot, now)
+	missed, err = scheduler.Missed(before.Schedule, slot, now, d.steps)
 	return slot, missed, err
 }
 

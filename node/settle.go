@@ -71,13 +71,21 @@ func (s settling) rest(state job.State) {
 	}
 }
 
-func (s settling) activate(slot time.Time) (err error) {
+// activate makes the slot the next one. What the user changes makes nothing late: a
+// RunAt that has just been is due now, and so is a slot that would have been due if the
+// jitter had always been what it becomes. A slot that is late already stays so.
+func (s settling) activate(slot time.Time) error {
 	j := s.job
-	j.State, j.PauseReason, j.NextRunAt = job.Active, "", slot
-	if j.NextDueAt, err = scheduler.DueAt(j.ID, &j.Spec, slot); err == nil && !s.goesOn() {
-		j.NextDueAt = latest(j.NextDueAt, s.now) // a RunAt that has just been is not late
+	due, err := scheduler.DueAt(j.ID, &j.Spec, slot)
+	if err != nil {
+		return err
 	}
-	return err
+	early := s.now
+	if s.goesOn() {
+		early = earliest(s.before.NextDueAt, s.now)
+	}
+	j.State, j.PauseReason, j.NextRunAt, j.NextDueAt = job.Active, "", slot, latest(due, early)
+	return nil
 }
 
 // check lists everything that is wrong with the definition, the schedule's text
@@ -163,6 +171,13 @@ func (s settling) overError() error {
 
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
 		return a
 	}
 	return b

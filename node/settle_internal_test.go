@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
+	"github.com/cronraft/cronraft/scheduler"
 )
 
 var noon = time.Date(2026, 3, 26, 12, 0, 0, 0, time.UTC)
@@ -37,6 +38,7 @@ func TestSettle_Edit(t *testing.T) {
 	paused.State, paused.PauseReason, paused.NextRunAt = job.Paused, "holidays", time.Time{}
 	once := hourly()
 	once.Schedule.Interval, once.Schedule.RunAt, once.NextRunAt = 0, noon.Add(-time.Second), noon.Add(-time.Second)
+	once.NextDueAt = once.NextRunAt
 	tests := map[string]struct {
 		before  job.Job
 		edit    func(*job.Job)
@@ -166,6 +168,36 @@ func TestSettle_Jitter(t *testing.T) {
 	}
 	if shift := after.NextDueAt.Sub(after.NextRunAt); !after.NextRunAt.Equal(before.NextRunAt) || shift <= 0 || shift >= 30*time.Minute {
 		t.Errorf("the slot %v is due %v later", after.NextRunAt, shift)
+	}
+}
+
+// TestSettle_LessJitter: a slot that waits for its jitter is due at once if it would
+// have been due already, and is not late. One that is late stays so.
+func TestSettle_LessJitter(t *testing.T) {
+	t.Parallel()
+	before := hourly()
+	before.NextRunAt, before.Jitter = noon.Add(-20*time.Minute), 30*time.Minute
+	for _, tt := range []struct {
+		was    time.Duration // due, from now
+		jitter time.Duration
+		want   time.Duration
+	}{
+		{5 * time.Minute, time.Second, 0},
+		{5 * time.Minute, 30 * time.Minute, 0},
+		{-time.Second, time.Second, -time.Second},
+		{-15 * time.Minute, time.Second, -15 * time.Minute},
+		{-15 * time.Minute, 0, -15 * time.Minute},
+	} {
+		before.NextDueAt = noon.Add(tt.was)
+		after := before
+		after.Jitter = tt.jitter
+		if err := (settling{job: &after, before: &before, now: noon}).settle(); err != nil {
+			t.Fatal(err)
+		}
+		share, err := scheduler.DueAt(after.ID, &after.Spec, after.NextRunAt)
+		if want := latest(noon.Add(tt.want), share); err != nil || !after.NextDueAt.Equal(want) {
+			t.Errorf("due %v from now, and with a jitter of %v at %v: %v, want %v", tt.was, tt.jitter, after.NextDueAt, err, want)
+		}
 	}
 }
 

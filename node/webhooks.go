@@ -57,6 +57,15 @@ func (s Webhooks) Delete(ctx context.Context, namespace string, id job.ID, versi
 	return s.definitions().delete(ctx, namespace, id, version)
 }
 
+// audience is the namespace of a webhook's test event, as Apply has it: none for one
+// of the whole cluster.
+func audience(hook job.Job) string {
+	if hook.Hook.Cluster {
+		return ""
+	}
+	return hook.Namespace
+}
+
 // Test delivers a test event. With once, the answer is made before the event has its
 // ID. Again is as in [Jobs.Create].
 func (s Webhooks) Test(ctx context.Context, namespace string, id job.ID, once *job.Idempotent[job.Execution]) (x job.Execution, again []byte, err error) {
@@ -73,7 +82,7 @@ func (s Webhooks) Test(ctx context.Context, namespace string, id job.ID, once *j
 	d := job.TryHook{At: now, HistoryPerJob: s.n.cfg.History.PerJob, Namespace: namespace, Hook: id, Execution: execution}
 	d.Once, err = onceOf(once, job.Execution{
 		ID: execution, Trigger: job.TriggerEvent, ScheduledAt: now, DueAt: now, CreatedAt: now, Result: job.Running,
-		Event: &job.Event{Type: job.EventTest, At: now, Namespace: hook.Namespace},
+		Event: &job.Event{Type: job.EventTest, At: now, Namespace: audience(hook)},
 	})
 	if err != nil {
 		return job.Execution{}, nil, err

@@ -44,6 +44,24 @@ func readDelivery(t *testing.T, c callback) (d delivered) {
 	return d
 }
 
+// TestWebhooks_TooMany: a namespace has so many webhooks, and the cluster as many.
+func TestWebhooks_TooMany(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c := newCrew(ctx, t, 1)
+	n := c.nodes["n1"]
+	spec := job.Spec{State: job.Active, Target: job.Target{URL: "https://example.com/hook"}}
+	by := root(ctx, t, n)
+	for _, isCluster := range []bool{true, false} {
+		for i := range job.HookLimit + 1 {
+			_, _, err := n.Webhooks().Create(ctx, by, spec, job.Hook{Events: []job.EventType{job.EventExecutionFailed}, Cluster: isCluster}, nil)
+			if i == job.HookLimit && job.CodeOf(err) != job.CodeConflict || i < job.HookLimit && err != nil {
+				t.Errorf("webhook %d, of the cluster %v: %v", i+1, isCluster, err)
+			}
+		}
+	}
+}
+
 func TestWebhooks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -117,6 +135,55 @@ func TestWebhooks_Test(t *testing.T) {
 	})
 	if _, _, err := n.Webhooks().Test(ctx, "other", made.ID, nil); job.CodeOf(err) != job.CodeNotFound {
 		t.Errorf("tested from another namespace: %v", err)
+	}
+}
+
+// TestWebhooks_OfTheCluster: the root key's webhook for all of it is in a namespace like
+// any other, whose keys know nothing of it nor of its deliveries.
+func TestWebhooks_OfTheCluster(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c, called := newCrew(ctx, t, 1), newTarget(t)
+	n := c.nodes["n1"]
+	made := subscribe(ctx, c, called.URL, job.Hook{Events: []job.EventType{job.EventExecutionFailed}, Cluster: true})
+	asked := func(x job.Execution) string { return x.Event.Namespace + "." }
+	x, _, err := n.Webhooks().Test(ctx, "", made.ID, once(1, 1, asked))
+	if err != nil || x.Event == nil || x.Event.Namespace != "" || x.Event.Job != 0 || x.Event.JobName != "" {
+		t.Fatalf("the test event is %+v: %v", x.Event, err)
+	}
+	if _, again, err := n.Webhooks().Test(ctx, "", made.ID, once(1, 1, asked)); err != nil || string(again) != "." {
+		t.Errorf("again: %q, %v", again, err)
+	}
+	poll(ctx, t, "the delivery", func() bool { return len(called.callbacks()) > 0 })
+	for what, try := range map[string]func(namespace string) error{
+		"get": func(namespace string) error { _, err := n.Webhooks().Get(ctx, namespace, made.ID); return err },
+		"its deliveries": func(namespace string) error {
+			_, err := n.Executions().List(ctx, job.ExecutionQuery{Namespace: namespace, Job: made.ID, Limit: 5})
+			return err
+		},
+		"a delivery": func(namespace string) error { _, err := n.Executions().Get(ctx, namespace, x.ID); return err },
+		"cancel": func(namespace string) error {
+			_, _, err := n.Executions().Cancel(ctx, namespace, x.ID, nil)
+			if job.CodeOf(err) == job.CodeConflict { // it has ended
+				return nil
+			}
+			return err
+		},
+		"update": func(namespace string) error {
+			_, err := n.Webhooks().Update(ctx, namespace, made.ID, 0, func(*job.Spec, *job.Hook) error { return nil })
+			return err
+		},
+		"test": func(namespace string) error { _, _, err := n.Webhooks().Test(ctx, namespace, made.ID, nil); return err },
+	} {
+		if err := try(made.Namespace); job.CodeOf(err) != job.CodeNotFound {
+			t.Errorf("%s, for a key of its namespace: %v", what, err)
+		}
+		if err := try(""); err != nil {
+			t.Errorf("%s, for the root key: %v", what, err)
+		}
+	}
+	if err := n.Webhooks().Delete(ctx, made.Namespace, made.ID, 0); job.CodeOf(err) != job.CodeNotFound {
+		t.Errorf("delete, for a key of its namespace: %v", err)
 	}
 }
 

@@ -118,8 +118,12 @@
 // later one is the job's misfire policy: see [job.MisfirePolicy]. With FIRE_ALL each
 // late slot is planned by itself, and already two seconds make it a late one: it waits,
 // as does the next one on time, while an execution of its job is open that it would
-// trip over (where they may overlap, ten go at a time). The planner leaves such a job
+// trip over (where they may overlap, ten go at a time; those of backfills are in nobody's
+// way). The planner leaves such a job
 // alone until one of its executions ends, and looks again ten times a second.
+//
+// What a job gave up when it paused itself ([job.Job].GivenUp) is in the agenda too, and
+// is planned as one gap.
 //
 // Schedules go by the wall clock ([Config].Now), looked at once a second at least.
 // Set back, it fires nothing twice, since a job's next slot only ever moves on; set

@@ -55,6 +55,8 @@ func nextDue(j *job.Job) time.Time {
 type timetable struct {
 	id   job.ID
 	spec *job.Spec
+	// most bounds the steps of one walk; zero stands for maxWalk.
+	most int
 }
 
 func (t timetable) dueAt(slot time.Time) (time.Time, error) { return DueAt(t.id, t.spec, slot) }

@@ -231,7 +231,7 @@ func TestMetrics_LatenessIsFromWhenItWasDue(t *testing.T) {
 		metricAttempts + " SUCCESS":             4,
 		metricExecutions + " SUCCESS SCHEDULED": 2,
 		metricExecutions + " SUCCESS BACKFILL":  1,
-		metricExecutions + " SUCCESS EVENT":     1,
+		metricDeliveries + " SUCCESS":           1,
 		metricMissed:                            0,
 		metricLost:                              0,
 	}

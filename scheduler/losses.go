@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,11 +58,12 @@ func (l *losses) forget(attempts ...job.AttemptRef) {
 
 // some returns as many losses as fit into one decision.
 func (l *losses) some() []loss {
+	most := l.cfg.parts(maxLossesPerEntry)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var some []loss
 	for _, a := range l.lost {
-		if len(some) == maxLossesPerEntry {
+		if len(some) == most {
 			break
 		}
 		some = append(some, a)
@@ -96,15 +98,30 @@ func (l *losses) commit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		applied, err := l.cfg.Log.Submit(ctx, d)
+		applied, err := submitLost(ctx, l.cfg.Log, d)
 		if err != nil {
-			return fmt.Errorf("submit lost attempts: %w", err)
+			return err
 		}
 		l.cfg.Metrics.lostAttempts(applied.Items, triggers)
-		l.forget(d.Attempts...)
-		l.forget(d.Final...)
+		for _, list := range [][]job.AttemptRef{d.Attempts, d.Unbegun, d.Final} {
+			l.forget(list...)
+		}
 	}
 	return nil
+}
+
+// submitLost commits losses. While some member is too old to read which of them were
+// never begun, the log is not told.
+func submitLost(ctx context.Context, log Log, d job.MarkLost) (job.Applied, error) {
+	applied, err := log.Submit(ctx, d)
+	if len(d.Unbegun) > 0 && errors.Is(err, job.ErrOldMember) {
+		d.Attempts, d.Unbegun = slices.Concat(d.Attempts, d.Unbegun), nil
+		applied, err = log.Submit(ctx, d)
+	}
+	if err != nil {
+		return job.Applied{}, fmt.Errorf("submit lost attempts: %w", err)
+	}
+	return applied, nil
 }
 
 // decide sorts the losses: one that may have called its target is the end of an
@@ -112,28 +129,23 @@ func (l *losses) commit(ctx context.Context) error {
 // triggers are in the order of the decision's items.
 func (l *losses) decide(some []loss) (d job.MarkLost, triggers []job.Trigger, err error) {
 	d.At = l.cfg.instant()
-	var last []job.Trigger // of d.Final
+	var unbegun, last []job.Trigger // of d.Unbegun and d.Final
 	for _, a := range some {
-		final, err := l.isFinal(a)
+		if a.unreached {
+			d.Unbegun, unbegun = append(d.Unbegun, ref(a.open)), append(unbegun, a.open.Trigger)
+			continue
+		}
+		final, err := isAtMostOnce(l.cfg.Jobs, a.open.Execution.Job)
 		switch {
 		case err != nil:
 			return job.MarkLost{}, nil, err
 		case final:
-			d.Final = append(d.Final, ref(a.open))
-			last = append(last, a.open.Trigger)
+			d.Final, last = append(d.Final, ref(a.open)), append(last, a.open.Trigger)
 		default:
-			d.Attempts = append(d.Attempts, ref(a.open))
-			triggers = append(triggers, a.open.Trigger)
+			d.Attempts, triggers = append(d.Attempts, ref(a.open)), append(triggers, a.open.Trigger)
 		}
 	}
-	return d, append(triggers, last...), nil
-}
-
-func (l *losses) isFinal(a loss) (bool, error) {
-	if a.unreached {
-		return false, nil
-	}
-	return isAtMostOnce(l.cfg.Jobs, a.open.Execution.Job)
+	return d, slices.Concat(triggers, unbegun, last), nil
 }
 
 // isAtMostOnce reports whether no attempt of the job may be made again that was

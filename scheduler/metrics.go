@@ -12,6 +12,7 @@ import (
 // its decision was applied.
 const (
 	metricExecutions = "cronraft_executions_total"
+	metricDeliveries = "cronraft_webhook_deliveries_total"
 	metricAttempts   = "cronraft_attempts_total"
 	metricMissed     = "cronraft_missed_slots_total"
 	metricLost       = "cronraft_lost_attempts_total"
@@ -27,6 +28,7 @@ const outcomeSuccess = "SUCCESS"
 // Metrics are the scheduler's. They outlive the terms.
 type Metrics struct {
 	executions *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
 	attempts   *prometheus.CounterVec
 	missed     prometheus.Counter
 	lost       prometheus.Counter
@@ -40,8 +42,11 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		executions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metricExecutions, Help: "Executions that ended, by result and trigger.",
+			Name: metricExecutions, Help: "Executions that ended, by result and trigger; not those of webhooks.",
 		}, []string{"result", "trigger"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metricDeliveries, Help: "Deliveries of webhooks that ended, by result.",
+		}, []string{"result"}),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: metricAttempts, Help: "Attempts that ended, by outcome: SUCCESS or the error code.",
 		}, []string{"outcome"}),
@@ -64,7 +69,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"peer"}),
 	}
 	if r != nil {
-		r.MustRegister(m.executions, m.attempts, m.missed, m.lost, m.planBatch, m.lateness, m.skew)
+		r.MustRegister(m.executions, m.deliveries, m.attempts, m.missed, m.lost, m.planBatch, m.lateness, m.skew)
 	}
 	return m
 }
@@ -87,9 +92,13 @@ func (m *Metrics) planned(d *job.Plan, items []job.Item) {
 	}
 }
 
-// ended counts an execution, if its result is final.
+// ended counts an execution, or a delivery, if its result is final.
 func (m *Metrics) ended(result job.Result, trigger job.Trigger) {
-	if result.Terminal() {
+	switch {
+	case !result.Terminal():
+	case trigger == job.TriggerEvent:
+		m.deliveries.WithLabelValues(string(result)).Inc()
+	default:
 		m.executions.WithLabelValues(string(result), string(trigger)).Inc()
 	}
 }

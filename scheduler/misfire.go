@@ -110,6 +110,21 @@ func (t timetable) fireLatest(slot, now time.Time, window time.Duration) (slotPl
 	return p, nil
 }
 
+// planGivenUp records what the job gave up when it paused itself: slots that had
+// come, due or not.
+func planGivenUp(j *job.Job) (slotPlan, error) {
+	t := timetable{spec: &job.Spec{Schedule: j.Schedule}}
+	w, err := t.walk(j.GivenUp.From, j.GivenUp.Until)
+	if err != nil {
+		return slotPlan{}, err
+	}
+	p := w.gap(j.GivenUp.From)
+	if w.arrived {
+		p.next = time.Time{}
+	}
+	return p, nil
+}
+
 // isPaced reports whether the plan has to keep step with the job's executions: it
 // fires a slot of a job that fires each missed one.
 func isPaced(spec *job.Spec, p slotPlan) bool {
@@ -119,13 +134,13 @@ func isPaced(spec *job.Spec, p slotPlan) bool {
 // mustWait reports whether a slot of a paced job waits for the job's open
 // executions. Missed slots go one by one, or they would trip over the overlap
 // policy of their own job; so does one that is on time, over a missed one. Where
-// executions may overlap, a few go at a time. What is queued for a backfill does not
-// run yet, and holds up nothing.
+// executions may overlap, a few go at a time. A backfill holds up nothing: what the
+// schedule asks for goes before it.
 func mustWait(overlap job.OverlapPolicy, trigger job.Trigger, open []job.Open) bool {
 	late := trigger == job.TriggerCatchup
 	running, catchups := 0, 0
 	for _, o := range open {
-		if o.Phase != job.PhaseQueued {
+		if o.Trigger != job.TriggerBackfill {
 			running++
 		}
 		if o.Trigger == job.TriggerCatchup {
@@ -139,25 +154,5 @@ func mustWait(overlap job.OverlapPolicy, trigger job.Trigger, open []job.Open) b
 		return running > 0
 	default:
 		return catchups > 0
-	}
-}
-
-// Missed is the gap from a slot to the last one that is not after now: what an edit
-// gives up that takes effect before they are planned. Those that are not due yet,
-// for the job has jitter, are given up with the others.
-func Missed(s job.Schedule, slot, now time.Time) (job.Gap, error) {
-	t := timetable{spec: &job.Spec{Schedule: s}}
-	gap := job.Gap{From: slot}
-	for {
-		w, err := t.walk(slot, now)
-		if err != nil {
-			return job.Gap{}, err
-		}
-		gap.To = w.latest
-		gap.Count += w.passed + 1
-		if w.arrived {
-			return gap, nil
-		}
-		slot = w.next
 	}
 }

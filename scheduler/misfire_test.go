@@ -127,7 +127,7 @@ func TestMustWait(t *testing.T) {
 		f(overlap, job.TriggerCatchup, true, scheduled)
 		f(overlap, job.TriggerCatchup, true, manual)
 		f(overlap, job.TriggerCatchup, false, queued)
-		f(overlap, job.TriggerCatchup, true, queued, backfill)
+		f(overlap, job.TriggerCatchup, false, queued, backfill)
 		f(overlap, job.TriggerScheduled, false, queued, backfill)
 		f(overlap, job.TriggerScheduled, true, scheduled, catchup)
 		f(overlap, job.TriggerScheduled, false, scheduled, manual)
@@ -137,22 +137,24 @@ func TestMustWait(t *testing.T) {
 	f(job.OverlapAllow, job.TriggerScheduled, false, append(nine, catchup)...)
 }
 
-func TestMissed(t *testing.T) {
+// TestPlanGivenUp: what a job gave up when it paused itself, due or not, is one gap.
+func TestPlanGivenUp(t *testing.T) {
 	t.Parallel()
-	f := func(s job.Schedule, late time.Duration, wantTo time.Time, wantCount int) {
+	f := func(s job.Schedule, until time.Duration, want slotPlan) {
 		t.Helper()
-		got, err := Missed(s, noon, noon.Add(late))
-		if want := (job.Gap{From: noon, To: wantTo, Count: wantCount}); err != nil || got != want {
-			t.Errorf("Missed(%+v, %v late) = %+v, %v, want %+v", s, late, got, err, want)
+		spec := job.Spec{Schedule: s, Jitter: time.Hour, Misfire: job.MisfireFireAll}
+		got, err := planGivenUp(&job.Job{Spec: spec, GivenUp: job.Period{From: noon, Until: noon.Add(until)}})
+		want.trigger, want.missed.From = job.TriggerCatchup, noon
+		if got.steps = 0; err != nil || got != want {
+			t.Errorf("planGivenUp(%+v, %v) = %+v, %v, want %+v", s, until, got, err, want)
 		}
 	}
 	for _, s := range []job.Schedule{everyMinute, cronMinute} {
-		f(s, 0, noon, 1)
-		f(s, 59*time.Second, noon, 1)
-		f(s, time.Minute, noon.Add(time.Minute), 2)
-		f(s, 3*maxWalk*time.Minute+time.Second, noon.Add(3*maxWalk*time.Minute), 3*maxWalk+1)
+		f(s, 0, slotPlan{missed: job.Gap{To: noon, Count: 1}})
+		f(s, 59*time.Second, slotPlan{missed: job.Gap{To: noon, Count: 1}})
+		f(s, 2*time.Minute, slotPlan{missed: job.Gap{To: noon.Add(2 * time.Minute), Count: 3}})
 	}
-	if _, err := Missed(job.Schedule{Cron: "nonsense", Timezone: "UTC"}, noon, noon); err == nil {
-		t.Error("Missed of a schedule that cannot be read: no error")
-	}
+	f(cronMinute, maxWalk*time.Minute, slotPlan{
+		next: noon.Add(maxWalk * time.Minute), missed: job.Gap{To: noon.Add((maxWalk - 1) * time.Minute), Count: maxWalk},
+	})
 }

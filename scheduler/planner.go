@@ -107,7 +107,7 @@ func (p *planner) turn(g *group.Group) time.Duration {
 	p.held.sweep(time.Now())
 	now := p.cfg.Now()
 	for p.flying < maxPlans && p.roster.hasAlive(time.Now()) {
-		due := p.cfg.Agenda.Due(now, maxSlotsPerEntry, p.isBusy)
+		due := p.cfg.Agenda.Due(now, p.cfg.parts(maxSlotsPerEntry), p.isBusy)
 		if len(due) == 0 {
 			return p.wait(now)
 		}
@@ -239,11 +239,15 @@ func (p *planner) decide(f *flight, now time.Time, picker *picker) []job.Planned
 // [job.ErrStale] if the job is due no more, [errReplaying] if the slot has to wait.
 func (p *planner) planJob(due job.DueSlot, now time.Time) (version uint64, sp slotPlan, err error) {
 	j, err := p.cfg.Jobs.Job(due.Job)
-	if errors.Is(err, job.ErrNotFound) || err == nil && (!j.NextRunAt.Equal(due.Slot) || nextDue(&j).After(now)) {
+	if errors.Is(err, job.ErrNotFound) || err == nil && !isStillDue(&j, due.Slot, now) {
 		return 0, slotPlan{}, job.ErrStale
 	}
 	if err != nil {
 		return 0, slotPlan{}, fmt.Errorf("read job: %w", err)
+	}
+	if !j.GivenUp.From.IsZero() {
+		sp, err = planGivenUp(&j)
+		return j.Version, sp, err
 	}
 	if sp, err = planSlot(&j, now); err != nil {
 		return 0, sp, err
@@ -252,4 +256,12 @@ func (p *planner) planJob(due job.DueSlot, now time.Time) (version uint64, sp sl
 		return 0, sp, errReplaying
 	}
 	return j.Version, sp, nil
+}
+
+// isStillDue reports whether the slot is what the job waits for to be planned.
+func isStillDue(j *job.Job, slot, now time.Time) bool {
+	if !j.GivenUp.From.IsZero() {
+		return j.GivenUp.From.Equal(slot)
+	}
+	return j.NextRunAt.Equal(slot) && !nextDue(j).After(now)
 }

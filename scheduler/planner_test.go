@@ -120,6 +120,54 @@ func TestPlanner_SplitsLargeBatches(t *testing.T) {
 	})
 }
 
+// TestEntries_SmallerWithWebhooks: each event of an entry is delivered to all webhooks,
+// and whoever applies it keeps all others waiting.
+func TestEntries_SmallerWithWebhooks(t *testing.T) {
+	t.Parallel()
+	receivers := 0
+	cfg := Config{Receivers: func() int { return receivers }}.withDefaults()
+	for _, tc := range []struct{ receivers, slots, outcomes int }{{0, 2000, 500}, {3, 2000, 500}, {4, 1000, 250}, {40, 181, 45}} {
+		receivers = tc.receivers
+		r, l := newRecorder(cfg), newLosses(cfg)
+		outcomes := make([]job.Outcome, 2*maxOutcomesPerEntry)
+		r.enqueue(&report{open: len(outcomes)}, outcomes)
+		var lost []loss
+		for i := range 2 * maxLossesPerEntry {
+			lost = append(lost, loss{open: running("n1", uint64(i))})
+			lost[i].open.Attempt = i + 1
+		}
+		l.add(lost)
+		if got := len(r.take()); got != tc.outcomes {
+			t.Errorf("%d webhooks: %d outcomes in an entry, want %d", tc.receivers, got, tc.outcomes)
+		}
+		if got := len(l.some()); got != tc.slots/2 {
+			t.Errorf("%d webhooks: %d losses in an entry, want %d", tc.receivers, got, tc.slots/2)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld("n1")
+		for id := range job.ID(2 * 181) {
+			w.addJob(id+1, everyMinute)
+		}
+		cfg := w.config()
+		cfg.Receivers = func() int { return 40 }
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- NewTerm(cfg).Run(ctx) }()
+		time.Sleep(time.Minute + 10*time.Millisecond)
+		synctest.Wait()
+		cancel()
+		<-done
+		var sizes []int
+		for _, p := range decisionsOf[job.Plan](w) {
+			sizes = append(sizes, len(p.Slots))
+		}
+		if !slices.Equal(sizes, []int{181, 181}) {
+			t.Errorf("plans of %v slots, want 181 each", sizes)
+		}
+	})
+}
+
 func TestPlanner_SlowSubmitPlansNothingTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

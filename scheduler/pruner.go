@@ -17,8 +17,8 @@ const (
 	prunePagePace = 50 * time.Millisecond // between two entries, for the others' sake
 )
 
-// pruner removes the records and the kept answers that are too old, by logged
-// commands: the same on every node.
+// pruner removes the records, the kept answers and the statistics that are too old, by
+// logged commands: the same on every node.
 type pruner struct{ cfg *Config }
 
 // run works until the term ends.
@@ -62,7 +62,7 @@ func (p *pruner) history(ctx context.Context) error {
 	}
 }
 
-// answers removes the answers that nobody can ask for again. While some member
+// answers removes the answers that nobody can ask for again, and old statistics. While some member
 // is too old to know of answers there are none.
 func (p *pruner) answers(ctx context.Context) error {
 	d := job.PruneAnswers{Before: p.before(job.OnceFor), Limit: pruneAnswers}

@@ -124,10 +124,11 @@ func (r *recorder) run(ctx context.Context) error {
 // take returns as many outcomes as fit into one entry, and wakes another worker
 // if some are left.
 func (r *recorder) take() []entry {
+	most := r.cfg.parts(maxOutcomesPerEntry)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n, size := 0, 0
-	for n < len(r.queue) && n < maxOutcomesPerEntry {
+	for n < len(r.queue) && n < most {
 		if size += outcomeSize(r.queue[n].outcome); size > maxOutcomeBytes && n > 0 {
 			break
 		}
@@ -194,17 +195,20 @@ func (r *recorder) markLost(ctx context.Context, entries []entry) error {
 		return nil
 	}
 	d := job.MarkLost{At: r.cfg.instant()}
-	triggers := make([]job.Trigger, len(entries))
-	for i, e := range entries {
-		d.Attempts = append(d.Attempts, e.outcome.AttemptRef)
+	var triggers, unbegun []job.Trigger // of d.Attempts and d.Unbegun
+	for _, e := range entries {
 		open, _ := r.cfg.Jobs.Open(e.outcome.Execution)
-		triggers[i] = open.Trigger
+		if e.outcome.StartedAt.IsZero() {
+			d.Unbegun, unbegun = append(d.Unbegun, e.outcome.AttemptRef), append(unbegun, open.Trigger)
+		} else {
+			d.Attempts, triggers = append(d.Attempts, e.outcome.AttemptRef), append(triggers, open.Trigger)
+		}
 	}
-	applied, err := r.cfg.Log.Submit(ctx, d)
+	applied, err := submitLost(ctx, r.cfg.Log, d)
 	if err != nil {
-		return fmt.Errorf("submit lost attempts: %w", err)
+		return err
 	}
-	r.cfg.Metrics.lostAttempts(applied.Items, triggers)
+	r.cfg.Metrics.lostAttempts(applied.Items, append(triggers, unbegun...))
 	return nil
 }
 

@@ -269,6 +269,30 @@ func TestMetrics_CountWhatWasDecided(t *testing.T) {
 	})
 }
 
+// TestMetrics_Deliveries: what webhooks deliver is no execution of a job.
+func TestMetrics_Deliveries(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	m := NewMetrics(registry)
+	delivery, scheduled := job.Open{Trigger: job.TriggerEvent}, job.Open{Trigger: job.TriggerScheduled}
+	m.recorded(&job.Outcome{}, delivery, job.Retrying)
+	m.recorded(&job.Outcome{}, delivery, job.Success)
+	m.recorded(&job.Outcome{}, scheduled, job.Success)
+	m.lostAttempts([]job.Item{{Result: job.Failed}}, []job.Trigger{job.TriggerEvent})
+	want := map[string]float64{
+		metricAttempts + " SUCCESS":             3,
+		metricAttempts + " NODE_LOST":           1,
+		metricDeliveries + " SUCCESS":           1,
+		metricDeliveries + " FAILED":            1,
+		metricExecutions + " SUCCESS SCHEDULED": 1,
+		metricMissed:                            0,
+		metricLost:                              1,
+	}
+	if got := counters(t, registry); !maps.Equal(got, want) {
+		t.Errorf("counted %v\nwant %v", got, want)
+	}
+}
+
 // counters gathers the counters, by name and label values.
 func counters(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()

@@ -92,6 +92,9 @@ type Config struct {
 	// Now is the wall clock; default [time.Now]. Schedules go by it, pauses and
 	// leases do not.
 	Now func() time.Time
+	// Receivers is how many webhooks one event may be delivered to, at most; nil for
+	// none. Entries are the smaller, the more there are.
+	Receivers func() int
 	// Reached is told when the term comes to [crashpoint.Planned]; nil tells nobody.
 	Reached crashpoint.Hook
 
@@ -113,7 +116,18 @@ const (
 	retryPause = 200 * time.Millisecond
 )
 
+// receiversPerPart is how many deliveries cost Apply about as much as the rest of a
+// part of a decision.
+const receiversPerPart = 4
+
+// parts is how many parts an entry may have that may have most if there are no
+// webhooks: whoever applies it keeps all others waiting.
+func (c *Config) parts(most int) int { return most / (1 + c.Receivers()/receiversPerPart) }
+
 func (c Config) withDefaults() *Config {
+	if c.Receivers == nil {
+		c.Receivers = func() int { return 0 }
+	}
 	if c.HistoryPerJob == 0 {
 		c.HistoryPerJob = defaultHistoryPerJob
 	}

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,9 @@ func TestUndelivered_ADownNodesAttemptsGoElsewhereAtOnce(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		if at := w.lostAt(ref(o)); !at.Equal(began) {
 			t.Errorf("lost at %v, want %v: it was never delivered", at, began)
+		}
+		if !w.lostUnbegun(ref(o)) {
+			t.Error("the log does not know that it was never begun")
 		}
 		next := job.AttemptRef{Execution: o.Execution, Attempt: 2}
 		if refs := w.assignedTo("n1"); len(refs) != 1 || refs[0] != next {
@@ -86,8 +90,8 @@ func TestUndelivered_NotIfItMayHaveArrived(t *testing.T) {
 				deliver(w, o)
 				w.node("n2", gone)
 				time.Sleep(20 * time.Second)
-				if got := w.lostAt(ref(o)).Sub(begin); got != 10*time.Second {
-					t.Errorf("lost after %v, want 10s", got)
+				if got := w.lostAt(ref(o)).Sub(begin); got != 10*time.Second || w.lostUnbegun(ref(o)) {
+					t.Errorf("lost after %v, want 10s; as never begun: %t", got, w.lostUnbegun(ref(o)))
 				}
 			})
 		})
@@ -224,10 +228,39 @@ func TestReport_NodeLostAtMostOnce(t *testing.T) {
 					(len(records) != 1 || !records[0].Outcomes[0].StartedAt.Equal(lost.StartedAt)) {
 					t.Errorf("records = %+v, want the outcome with its start", records)
 				}
-				if got := w.openOf(o.Execution); !c.started && got.Attempt != 2 {
-					t.Errorf("the execution is %+v, want its second attempt", got)
+				if got := w.openOf(o.Execution); !c.started && (got.Attempt != 2 || !w.lostUnbegun(ref(o))) {
+					t.Errorf("the execution is %+v, want its second attempt, and the first lost as never begun", got)
 				}
 			})
 		})
 	}
+}
+
+// TestUndelivered_OldMembers: while some member cannot read that an attempt was never
+// begun, it is lost like any other.
+func TestUndelivered_OldMembers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldWithJob("n1", "n2")
+		w.submit = func(_ context.Context, d job.Decision) error {
+			if lost, ok := d.(job.MarkLost); ok && len(lost.Unbegun) > 0 {
+				return job.ErrOldMember
+			}
+			return nil
+		}
+		term := w.start(t)
+		w.node("n2", func(n *fakeNode) { n.gone = true })
+		o := running("n2", 1)
+		w.setOpen(o)
+		time.Sleep(100 * time.Millisecond)
+		if w.lostAt(ref(o)).IsZero() || w.lostUnbegun(ref(o)) {
+			t.Errorf("lost at %v, as never begun: %t", w.lostAt(ref(o)), w.lostUnbegun(ref(o)))
+		}
+		again := w.openOf(o.Execution)
+		given := outcome(ref(again), &job.AttemptError{Code: job.ErrNodeLost})
+		given.StartedAt = time.Time{}
+		if err := term.Report(t.Context(), []job.Outcome{given}); err != nil || w.lostAt(ref(again)).IsZero() {
+			t.Errorf("Report = %v, lost at %v", err, w.lostAt(ref(again)))
+		}
+	})
 }

@@ -1,13 +1,14 @@
 package scheduler
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
 )
 
 // maxWalk bounds the slots of one cron job that are stepped over in one
-// decision: 5000 one-minute slots are three and a half days.
+// plan: 5000 one-minute slots are three and a half days.
 const maxWalk = 5000
 
 // walked is how far a walk over the slots of a timetable came.
@@ -33,7 +34,7 @@ func (t timetable) walk(slot, end time.Time) (walked, error) {
 	if t.spec.Schedule.Interval != 0 {
 		return t.leap(slot, end)
 	}
-	w := walked{latest: slot}
+	w, most := walked{latest: slot}, cmp.Or(t.most, maxWalk)
 	for {
 		next, ok, err := t.next(w.latest)
 		if err != nil {
@@ -48,7 +49,7 @@ func (t timetable) walk(slot, end time.Time) (walked, error) {
 			}
 		}
 		w.arrived = !due
-		if w.arrived || w.steps == maxWalk {
+		if w.arrived || w.steps == most {
 			return w, nil
 		}
 		w.before, w.latest = w.latest, next

@@ -28,6 +28,9 @@ func (w *world) apply(d job.Decision) job.Applied {
 		for _, r := range d.Attempts {
 			a.Items = append(a.Items, w.applyLost(r, d.At, false))
 		}
+		for _, r := range d.Unbegun {
+			a.Items = append(a.Items, w.applyLost(r, d.At, false))
+		}
 		for _, r := range d.Final {
 			a.Items = append(a.Items, w.applyLost(r, d.At, true))
 		}

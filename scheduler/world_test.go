@@ -262,17 +262,21 @@ func (w *world) planned(id job.ID) []job.PlannedSlot {
 	return slots
 }
 
-// lostAt returns when an attempt was declared LOST, finally or not; zero if it
-// was not.
+// lostAt returns when an attempt was declared LOST, however; zero if it was not.
 func (w *world) lostAt(r job.AttemptRef) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, x := range w.decisions {
-		if d, ok := x.d.(job.MarkLost); ok && (slices.Contains(d.Attempts, r) || slices.Contains(d.Final, r)) {
+		if d, ok := x.d.(job.MarkLost); ok && slices.Contains(slices.Concat(d.Attempts, d.Unbegun, d.Final), r) {
 			return x.at
 		}
 	}
 	return time.Time{}
+}
+
+// lostUnbegun reports whether an attempt was declared LOST as one that was never begun.
+func (w *world) lostUnbegun(r job.AttemptRef) bool {
+	return slices.ContainsFunc(decisionsOf[job.MarkLost](w), func(d job.MarkLost) bool { return slices.Contains(d.Unbegun, r) })
 }
 
 // Submit implements Log.

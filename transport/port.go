@@ -218,6 +218,12 @@ func (p *Port) open(ctx context.Context, addr string, kind protocol) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
+	if kind == protocolCall {
+		if err := forgetUnsent(raw); err != nil {
+			raw.Close()
+			return nil, err
+		}
+	}
 	c := &peerConn{Conn: raw, raw: raw, set: &p.conns}
 	if !p.conns.add(c) {
 		raw.Close()
@@ -228,6 +234,18 @@ func (p *Port) open(ctx context.Context, addr string, kind protocol) (net.Conn, 
 		return nil, fmt.Errorf("handshake with %s: %w", addr, err)
 	}
 	return c, nil
+}
+
+// forgetUnsent makes the end of a connection the end of what it has not carried yet.
+// The kernel would go on sending that for a quarter of an hour: a user's write that a
+// cut link held up, and whose outcome was given up as unknown, would take effect when
+// the link is whole again. An answer that was asked for is read before the close, so
+// there is nothing else to lose.
+func forgetUnsent(c net.Conn) error {
+	if tcp, ok := c.(interface{ SetLinger(seconds int) error }); ok {
+		return tcp.SetLinger(0)
+	}
+	return nil
 }
 
 // announce says what a dialled connection is for, and from then on encrypts it.

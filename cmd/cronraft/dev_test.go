@@ -32,7 +32,7 @@ func TestDev(t *testing.T) {
 	if status != http.StatusCreated {
 		t.Fatalf("create: %d %s", status, body)
 	}
-	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics"} {
+	for _, path := range []string{"/", "/healthz", "/readyz", "/metrics", "/openapi.yaml", "/docs"} {
 		if status, body := request(t, "GET", base+path, "", ""); status != http.StatusOK {
 			t.Errorf("GET %s: %d %s", path, status, body)
 		}

@@ -38,8 +38,14 @@ func TestMain(m *testing.M) {
 // prints their logs.
 func startCluster(t *testing.T, flags ...string) (context.Context, *localcluster.Cluster) {
 	t.Helper()
+	return startServers(t, 3, flags...)
+}
+
+// startServers is startCluster with another number of them.
+func startServers(t *testing.T, count int, flags ...string) (context.Context, *localcluster.Cluster) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	c, err := localcluster.Start(ctx, localcluster.Config{Binary: binary, Dir: t.TempDir(), Nodes: 3, Flags: flags})
+	c, err := localcluster.Start(ctx, localcluster.Config{Binary: binary, Dir: t.TempDir(), Nodes: count, Flags: flags})
 	t.Cleanup(func() {
 		if c != nil {
 			c.Close()

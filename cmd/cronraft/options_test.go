@@ -1,9 +1,9 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -19,17 +19,38 @@ func parsed(t *testing.T, args ...string) (*options, *pflag.FlagSet) {
 	return &o, flags
 }
 
+// defaults are what each flag is if nobody gives it, as text.
+var defaults = map[string]string{
+	"data-dir": "./cronraft-data", "http-addr": "127.0.0.1:8400", "peer-addr": "127.0.0.1:8401", "gossip-addr": "127.0.0.1:8402", "advertise-host": "",
+	"bootstrap-expect": "1", "join": "[]", "cluster-secret-file": "", "root-api-key-file": "", "tls-cert-file": "", "tls-key-file": "",
+	"callback-allow": "[]", "callback-deny": "[]", "callback-concurrency": "1024", "history-per-job": "200", "history-max-age": "720h0m0s",
+	"election-timeout": "1s", "node-lost-after": "10s", "drain-timeout": "30s", "log-format": "text", "log-level": "info",
+	"rate-limit": "1000", "rate-burst": "2000", "min-free-disk-mib": "64",
+	"raft-snapshot-entries": "8192", "raft-snapshot-interval": "30s", "raft-trailing-entries": "10240",
+}
+
 func TestOptions_Defaults(t *testing.T) {
 	t.Parallel()
-	o, _ := parsed(t)
+	o, flags := parsed(t)
 	if err := o.validate(); err != nil {
 		t.Fatal(err)
 	}
-	if o.httpAddr != "127.0.0.1:8400" || o.peerAddr != "127.0.0.1:8401" || o.gossipAddr != "127.0.0.1:8402" ||
-		o.bootstrapExpect != 1 || o.callbackConcurrency != 1024 || o.historyPerJob != 200 || o.historyMaxAge != 720*time.Hour ||
-		o.rateLimit != 1000 || o.rateBurst != 2000 ||
-		o.electionTimeout != time.Second || o.nodeLostAfter != 10*time.Second || o.drainTimeout != 30*time.Second {
-		t.Errorf("the defaults differ from the contract: %+v", o)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	flags.VisitAll(func(f *pflag.Flag) {
+		want, known := defaults[f.Name]
+		if f.Name == "node-id" {
+			want, known = host, true
+		}
+		if seen++; !known || f.DefValue != want {
+			t.Errorf("--%s is %q if nobody gives it, want %q", f.Name, f.DefValue, want)
+		}
+	})
+	if want := len(defaults) + 1; seen != want {
+		t.Errorf("there are %d flags, want %d", seen, want)
 	}
 }
 
@@ -38,11 +59,21 @@ func TestOptions_Validate(t *testing.T) {
 	tests := []struct{ flag, value, says string }{
 		{"http-addr", "nowhere", "--http-addr"},
 		{"peer-addr", "127.0.0.1", "--peer-addr"},
+		{"gossip-addr", "", "--gossip-addr"},
+		{"node-id", "", "--node-id"},
+		{"node-id", "a/b", "--node-id"},
+		{"node-id", strings.Repeat("n", 64), "--node-id"},
 		{"tls-cert-file", "x", "--tls-key-file"},
+		{"tls-key-file", "x", "--tls-cert-file"},
+		{"bootstrap-expect", "0", "--bootstrap-expect"},
+		{"bootstrap-expect", "10", "--bootstrap-expect"},
 		{"callback-concurrency", "0", "--callback-concurrency"},
 		{"history-per-job", "-1", "--history-per-job"},
 		{"history-max-age", "0s", "--history-max-age"},
+		{"drain-timeout", "-1s", "--drain-timeout"},
 		{"election-timeout", "1ms", "--election-timeout"},
+		{"node-lost-after", "2999ms", "--node-lost-after must be at least three times --election-timeout"},
+		{"min-free-disk-mib", "-1", "--min-free-disk-mib"},
 		{"rate-limit", "-1", "--rate-limit"},
 		{"rate-burst", "0", "--rate-burst"},
 	}
@@ -50,6 +81,38 @@ func TestOptions_Validate(t *testing.T) {
 		o, _ := parsed(t, "--"+tt.flag, tt.value)
 		if err := o.validate(); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("--%s %s: %v, want a word about %s", tt.flag, tt.value, err, tt.says)
+		}
+	}
+	o, _ := parsed(t, "--node-id", strings.Repeat("n", 63), "--bootstrap-expect", "9", "--node-lost-after", "3s")
+	if err := o.validate(); err != nil {
+		t.Errorf("at the limits: %v", err)
+	}
+}
+
+// What is wrong with the values of other flags is told when they are used.
+func TestOptions_Used(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"callback-allow", "callback-deny"} {
+		if _, err := prefixes(flag, []string{"10.0.0.0/8", "10.0.0.1"}); err == nil || !strings.Contains(err.Error(), "--"+flag) {
+			t.Errorf("an address that is no CIDR: %v", err)
+		}
+	}
+	var out strings.Builder
+	for _, bad := range [][2]string{{"xml", "info"}, {"json", "loud"}} {
+		if _, err := newLogger(&out, bad[0], bad[1]); err == nil || !strings.Contains(err.Error(), "--log-") {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+	for format, want := range map[string]string{"text": "level=WARN msg=told", "json": `"level":"WARN","msg":"told"`} {
+		out.Reset()
+		logger, err := newLogger(&out, format, "warn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		logger.Info("not told")
+		logger.Warn("told")
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "not told") {
+			t.Errorf("%s: logged %s", format, &out)
 		}
 	}
 }

@@ -113,7 +113,7 @@ func (p *program) startAPI(ctx context.Context, listener net.Listener, registry 
 		NodeID: p.options.nodeID,
 		Jobs:   p.node.Jobs(), Executions: p.node.Executions(), Schedules: schedules{}, Keys: p.node.Keys(),
 		Webhooks: p.node.Webhooks(), Events: p.node.Events(), Statistics: p.node.Statistics(),
-		Consistency: p.node, Forwarder: p.node, Cluster: clusterView{p.node},
+		Consistency: p.node, Forwarder: p.node, Cluster: clusterView{p.node}, Backups: clusterView{p.node},
 		Limits: p.options.limits(),
 		Logger: p.logger, Gatherer: registry, Metrics: httpserver.NewMetrics(registry),
 	})
@@ -180,6 +180,15 @@ func (v clusterView) Status(ctx context.Context) (httpserver.ClusterStatus, erro
 		})
 	}
 	return out, nil
+}
+
+// Backup begins a copy of this node's state.
+func (v clusterView) Backup(ctx context.Context) (httpserver.Backup, error) {
+	b, err := v.Node.Backup(ctx)
+	if err != nil {
+		return httpserver.Backup{}, err
+	}
+	return httpserver.Backup{ReadCloser: b, ClusterID: b.ClusterID, Index: b.Index, At: b.At, Size: b.Size}, nil
 }
 
 // clusterSecret is the configured secret. A server without peers may go without

@@ -1947,7 +1947,8 @@ type MarkLost struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
 	Attempts      []*AttemptRef          `protobuf:"bytes,2,rep,name=attempts,proto3" json:"attempts,omitempty"`
-	Final         []*AttemptRef          `protobuf:"bytes,3,rep,name=final,proto3" json:"final,omitempty"` // version 2
+	Final         []*AttemptRef          `protobuf:"bytes,3,rep,name=final,proto3" json:"final,omitempty"`     // version 2
+	Unbegun       []*AttemptRef          `protobuf:"bytes,4,rep,name=unbegun,proto3" json:"unbegun,omitempty"` // version 3
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1999,6 +2000,13 @@ func (x *MarkLost) GetAttempts() []*AttemptRef {
 func (x *MarkLost) GetFinal() []*AttemptRef {
 	if x != nil {
 		return x.Final
+	}
+	return nil
+}
+
+func (x *MarkLost) GetUnbegun() []*AttemptRef {
+	if x != nil {
+		return x.Unbegun
 	}
 	return nil
 }
@@ -3595,11 +3603,12 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\bresponse\x18\b \x01(\fR\bresponse\x12$\n" +
 	"\x0eretry_after_us\x18\t \x01(\x03R\fretryAfterUs\x12\x19\n" +
 	"\bretry_at\x18\n" +
-	" \x01(\x03R\aretryAt\"\x80\x01\n" +
+	" \x01(\x03R\aretryAt\"\xb4\x01\n" +
 	"\bMarkLost\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x124\n" +
 	"\battempts\x18\x02 \x03(\v2\x18.cronraft.log.AttemptRefR\battempts\x12.\n" +
-	"\x05final\x18\x03 \x03(\v2\x18.cronraft.log.AttemptRefR\x05final\"I\n" +
+	"\x05final\x18\x03 \x03(\v2\x18.cronraft.log.AttemptRefR\x05final\x122\n" +
+	"\aunbegun\x18\x04 \x03(\v2\x18.cronraft.log.AttemptRefR\aunbegun\"I\n" +
 	"\x05Prune\x12\x16\n" +
 	"\x06before\x18\x01 \x01(\x03R\x06before\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x06R\x05after\x12\x12\n" +
@@ -3876,25 +3885,26 @@ var file_fsm_logpb_log_proto_depIdxs = []int32{
 	37, // 40: cronraft.log.Outcome.timings:type_name -> cronraft.log.Timings
 	35, // 41: cronraft.log.MarkLost.attempts:type_name -> cronraft.log.AttemptRef
 	35, // 42: cronraft.log.MarkLost.final:type_name -> cronraft.log.AttemptRef
-	34, // 43: cronraft.log.DismissNode.node:type_name -> cronraft.log.Node
-	1,  // 44: cronraft.log.Backfill.overlap:type_name -> cronraft.log.OverlapPolicy
-	29, // 45: cronraft.log.Backfill.slots:type_name -> cronraft.log.BackfillSlot
-	12, // 46: cronraft.log.Backfill.once:type_name -> cronraft.log.Once
-	38, // 47: cronraft.log.PutKey.key:type_name -> cronraft.log.APIKey
-	12, // 48: cronraft.log.PutKey.once:type_name -> cronraft.log.Once
-	12, // 49: cronraft.log.TryHook.once:type_name -> cronraft.log.Once
-	42, // 50: cronraft.log.Spec.headers:type_name -> cronraft.log.Header
-	5,  // 51: cronraft.log.Spec.capture:type_name -> cronraft.log.Capture
-	4,  // 52: cronraft.log.Spec.backoff:type_name -> cronraft.log.Backoff
-	2,  // 53: cronraft.log.Spec.misfire:type_name -> cronraft.log.MisfirePolicy
-	3,  // 54: cronraft.log.Spec.guarantee:type_name -> cronraft.log.Guarantee
-	40, // 55: cronraft.log.Spec.tags:type_name -> cronraft.log.Tag
-	40, // 56: cronraft.log.Hook.tag:type_name -> cronraft.log.Tag
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	35, // 43: cronraft.log.MarkLost.unbegun:type_name -> cronraft.log.AttemptRef
+	34, // 44: cronraft.log.DismissNode.node:type_name -> cronraft.log.Node
+	1,  // 45: cronraft.log.Backfill.overlap:type_name -> cronraft.log.OverlapPolicy
+	29, // 46: cronraft.log.Backfill.slots:type_name -> cronraft.log.BackfillSlot
+	12, // 47: cronraft.log.Backfill.once:type_name -> cronraft.log.Once
+	38, // 48: cronraft.log.PutKey.key:type_name -> cronraft.log.APIKey
+	12, // 49: cronraft.log.PutKey.once:type_name -> cronraft.log.Once
+	12, // 50: cronraft.log.TryHook.once:type_name -> cronraft.log.Once
+	42, // 51: cronraft.log.Spec.headers:type_name -> cronraft.log.Header
+	5,  // 52: cronraft.log.Spec.capture:type_name -> cronraft.log.Capture
+	4,  // 53: cronraft.log.Spec.backoff:type_name -> cronraft.log.Backoff
+	2,  // 54: cronraft.log.Spec.misfire:type_name -> cronraft.log.MisfirePolicy
+	3,  // 55: cronraft.log.Spec.guarantee:type_name -> cronraft.log.Guarantee
+	40, // 56: cronraft.log.Spec.tags:type_name -> cronraft.log.Tag
+	40, // 57: cronraft.log.Hook.tag:type_name -> cronraft.log.Tag
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_fsm_logpb_log_proto_init() }

@@ -195,7 +195,13 @@ type JobState struct {
 	// What events call the job, from version 3 on; empty until there was one.
 	Name string `protobuf:"bytes,22,opt,name=name,proto3" json:"name,omitempty"`
 	// No record with a greater order was removed: from version 3 on.
-	Removed       uint64 `protobuf:"varint,23,opt,name=removed,proto3" json:"removed,omitempty"`
+	Removed uint64 `protobuf:"varint,23,opt,name=removed,proto3" json:"removed,omitempty"`
+	// Slots that had come when the job paused itself, from the first one until then,
+	// and that have no record yet; zero if there are none.
+	GivenUpFrom  int64 `protobuf:"varint,24,opt,name=given_up_from,json=givenUpFrom,proto3" json:"given_up_from,omitempty"`
+	GivenUpUntil int64 `protobuf:"varint,25,opt,name=given_up_until,json=givenUpUntil,proto3" json:"given_up_until,omitempty"`
+	// These repeat the definition, too: webhooks ask for them at each event.
+	Tags          []*Tag `protobuf:"bytes,26,rep,name=tags,proto3" json:"tags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -389,6 +395,27 @@ func (x *JobState) GetRemoved() uint64 {
 		return x.Removed
 	}
 	return 0
+}
+
+func (x *JobState) GetGivenUpFrom() int64 {
+	if x != nil {
+		return x.GivenUpFrom
+	}
+	return 0
+}
+
+func (x *JobState) GetGivenUpUntil() int64 {
+	if x != nil {
+		return x.GivenUpUntil
+	}
+	return 0
+}
+
+func (x *JobState) GetTags() []*Tag {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
 }
 
 type Execution struct {
@@ -738,6 +765,7 @@ type Attempt struct {
 	HttpStatus    int64                  `protobuf:"varint,5,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	Error         *AttemptError          `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
 	Timings       *Timings               `protobuf:"bytes,7,opt,name=timings,proto3" json:"timings,omitempty"`
+	Unbegun       bool                   `protobuf:"varint,8,opt,name=unbegun,proto3" json:"unbegun,omitempty"` // version 3
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -819,6 +847,13 @@ func (x *Attempt) GetTimings() *Timings {
 		return x.Timings
 	}
 	return nil
+}
+
+func (x *Attempt) GetUnbegun() bool {
+	if x != nil {
+		return x.Unbegun
+	}
+	return false
 }
 
 // OpenExecution is complete in itself: a new leader goes on with it alone.
@@ -1457,7 +1492,7 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\n" +
 	"updated_at\x18\x03 \x01(\x03R\tupdatedAt\x12&\n" +
 	"\x04spec\x18\x04 \x01(\v2\x12.cronraft.log.SpecR\x04spec\x12&\n" +
-	"\x04hook\x18\x05 \x01(\v2\x12.cronraft.log.HookR\x04hook\"\xdd\x05\n" +
+	"\x04hook\x18\x05 \x01(\v2\x12.cronraft.log.HookR\x04hook\"\xce\x06\n" +
 	"\bJobState\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12)\n" +
@@ -1483,7 +1518,10 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\x14pause_after_failures\x18\x14 \x01(\x03R\x12pauseAfterFailures\x12\x12\n" +
 	"\x04hook\x18\x15 \x01(\bR\x04hook\x12\x12\n" +
 	"\x04name\x18\x16 \x01(\tR\x04name\x12\x18\n" +
-	"\aremoved\x18\x17 \x01(\x04R\aremoved\"\xca\x04\n" +
+	"\aremoved\x18\x17 \x01(\x04R\aremoved\x12\"\n" +
+	"\rgiven_up_from\x18\x18 \x01(\x03R\vgivenUpFrom\x12$\n" +
+	"\x0egiven_up_until\x18\x19 \x01(\x03R\fgivenUpUntil\x12%\n" +
+	"\x04tags\x18\x1a \x03(\v2\x11.cronraft.log.TagR\x04tags\"\xca\x04\n" +
 	"\tExecution\x12/\n" +
 	"\atrigger\x18\x01 \x01(\x0e2\x15.cronraft.log.TriggerR\atrigger\x12!\n" +
 	"\fscheduled_at\x18\x02 \x01(\x03R\vscheduledAt\x12\x15\n" +
@@ -1526,7 +1564,7 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\x05error\x18\x0e \x01(\v2\x1a.cronraft.log.AttemptErrorR\x05error\x12!\n" +
 	"\fmissed_count\x18\x0f \x01(\x03R\vmissedCount\x12\x1a\n" +
 	"\bfailures\x18\x10 \x01(\x03R\bfailures\x12\x17\n" +
-	"\anode_id\x18\x11 \x01(\tR\x06nodeId\"\xfe\x01\n" +
+	"\anode_id\x18\x11 \x01(\tR\x06nodeId\"\x98\x02\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x03R\x06number\x12\x17\n" +
 	"\anode_id\x18\x02 \x01(\tR\x06nodeId\x12\x1d\n" +
@@ -1537,7 +1575,8 @@ const file_fsm_logpb_state_proto_rawDesc = "" +
 	"\vhttp_status\x18\x05 \x01(\x03R\n" +
 	"httpStatus\x120\n" +
 	"\x05error\x18\x06 \x01(\v2\x1a.cronraft.log.AttemptErrorR\x05error\x12/\n" +
-	"\atimings\x18\a \x01(\v2\x15.cronraft.log.TimingsR\atimings\"\xb6\x02\n" +
+	"\atimings\x18\a \x01(\v2\x15.cronraft.log.TimingsR\atimings\x12\x18\n" +
+	"\aunbegun\x18\b \x01(\bR\aunbegun\"\xb6\x02\n" +
 	"\rOpenExecution\x12/\n" +
 	"\atrigger\x18\x01 \x01(\x0e2\x15.cronraft.log.TriggerR\atrigger\x12!\n" +
 	"\fscheduled_at\x18\x02 \x01(\x03R\vscheduledAt\x12)\n" +
@@ -1625,10 +1664,11 @@ var file_fsm_logpb_state_proto_goTypes = []any{
 	(State)(0),            // 19: cronraft.log.State
 	(OverlapPolicy)(0),    // 20: cronraft.log.OverlapPolicy
 	(Result)(0),           // 21: cronraft.log.Result
-	(Trigger)(0),          // 22: cronraft.log.Trigger
-	(*AttemptError)(nil),  // 23: cronraft.log.AttemptError
-	(*Timings)(nil),       // 24: cronraft.log.Timings
-	(*Node)(nil),          // 25: cronraft.log.Node
+	(*Tag)(nil),           // 22: cronraft.log.Tag
+	(Trigger)(0),          // 23: cronraft.log.Trigger
+	(*AttemptError)(nil),  // 24: cronraft.log.AttemptError
+	(*Timings)(nil),       // 25: cronraft.log.Timings
+	(*Node)(nil),          // 26: cronraft.log.Node
 }
 var file_fsm_logpb_state_proto_depIdxs = []int32{
 	17, // 0: cronraft.log.Definition.spec:type_name -> cronraft.log.Spec
@@ -1636,24 +1676,25 @@ var file_fsm_logpb_state_proto_depIdxs = []int32{
 	19, // 2: cronraft.log.JobState.state:type_name -> cronraft.log.State
 	20, // 3: cronraft.log.JobState.overlap:type_name -> cronraft.log.OverlapPolicy
 	21, // 4: cronraft.log.JobState.last_result:type_name -> cronraft.log.Result
-	22, // 5: cronraft.log.Execution.trigger:type_name -> cronraft.log.Trigger
-	21, // 6: cronraft.log.Execution.result:type_name -> cronraft.log.Result
-	23, // 7: cronraft.log.Execution.error:type_name -> cronraft.log.AttemptError
-	5,  // 8: cronraft.log.Execution.attempts:type_name -> cronraft.log.Attempt
-	4,  // 9: cronraft.log.Execution.event:type_name -> cronraft.log.Event
-	22, // 10: cronraft.log.Event.trigger:type_name -> cronraft.log.Trigger
-	21, // 11: cronraft.log.Event.result:type_name -> cronraft.log.Result
-	23, // 12: cronraft.log.Event.error:type_name -> cronraft.log.AttemptError
-	23, // 13: cronraft.log.Attempt.error:type_name -> cronraft.log.AttemptError
-	24, // 14: cronraft.log.Attempt.timings:type_name -> cronraft.log.Timings
-	22, // 15: cronraft.log.OpenExecution.trigger:type_name -> cronraft.log.Trigger
-	0,  // 16: cronraft.log.OpenExecution.phase:type_name -> cronraft.log.Phase
-	25, // 17: cronraft.log.OpenExecution.node:type_name -> cronraft.log.Node
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	22, // 5: cronraft.log.JobState.tags:type_name -> cronraft.log.Tag
+	23, // 6: cronraft.log.Execution.trigger:type_name -> cronraft.log.Trigger
+	21, // 7: cronraft.log.Execution.result:type_name -> cronraft.log.Result
+	24, // 8: cronraft.log.Execution.error:type_name -> cronraft.log.AttemptError
+	5,  // 9: cronraft.log.Execution.attempts:type_name -> cronraft.log.Attempt
+	4,  // 10: cronraft.log.Execution.event:type_name -> cronraft.log.Event
+	23, // 11: cronraft.log.Event.trigger:type_name -> cronraft.log.Trigger
+	21, // 12: cronraft.log.Event.result:type_name -> cronraft.log.Result
+	24, // 13: cronraft.log.Event.error:type_name -> cronraft.log.AttemptError
+	24, // 14: cronraft.log.Attempt.error:type_name -> cronraft.log.AttemptError
+	25, // 15: cronraft.log.Attempt.timings:type_name -> cronraft.log.Timings
+	23, // 16: cronraft.log.OpenExecution.trigger:type_name -> cronraft.log.Trigger
+	0,  // 17: cronraft.log.OpenExecution.phase:type_name -> cronraft.log.Phase
+	26, // 18: cronraft.log.OpenExecution.node:type_name -> cronraft.log.Node
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_fsm_logpb_state_proto_init() }

@@ -40,10 +40,15 @@ type Limits struct {
 	MaxBodyBytes      int      `json:"maxBodyBytes"`
 	MaxBulkBytes      int      `json:"maxBulkBytes"`
 	MaxBulkJobs       int      `json:"maxBulkJobs"`
+	MaxListBytes      int      `json:"maxListBytes"`
+	MaxListJobs       int      `json:"maxListJobs"`
 	MaxPageSize       int      `json:"maxPageSize"`
 	MaxBackfillSlots  int      `json:"maxBackfillSlots"`
 	MaxNextRuns       int      `json:"maxNextRuns"`
 	HistoryPerJob     int      `json:"historyPerJob"`
 	HistoryMaxAgeSec  int64    `json:"historyMaxAgeSeconds"`
+	MaxWebhooks       int      `json:"maxWebhooks"`
+	MaxAPIKeys        int      `json:"maxApiKeys"`
+	MaxOpenExecutions int      `json:"maxOpenExecutions"`
 	MaxEventStreams   int      `json:"maxEventStreams"`
 }

@@ -3,7 +3,9 @@ package client
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/cronraft/cronraft/httpserver/api"
 )
@@ -55,12 +57,17 @@ type ApplyOptions struct {
 	// Prune deletes the jobs of the namespace that have an external ID which is not in
 	// the list.
 	Prune bool
+	// PruneTags restricts Prune to the jobs that have all of these tags, and so has each
+	// job of the list.
+	PruneTags map[string]string
 	// DryRun only tells what would be done.
 	DryRun bool
 }
 
-// ApplyJobs makes the jobs of a namespace what the list says, all of them or none. Each
-// needs an ExternalID. Options: [Namespace], [IdempotencyKey].
+// ApplyJobs makes the jobs of a namespace what the list, of up to 10,000, says. Each needs
+// an ExternalID; without a State a job stays paused if it is. If anything is wrong
+// nothing is done. More than 1000 changes, or 2 MiB of them, may be done in part if the
+// error is [ErrOutcomeUnknown]: call it again. Options: [Namespace], [IdempotencyKey].
 func (c *Client) ApplyJobs(ctx context.Context, jobs []JobSpec, how ApplyOptions, opts ...Option) (api.Applied, error) {
 	return c.apply(ctx, newCall(http.MethodPost, pathJobs, "apply").json(newJobList(jobs)), how, opts)
 }
@@ -71,6 +78,9 @@ func (c *Client) ApplyDocument(ctx context.Context, f Format, document []byte, h
 }
 
 func (c *Client) apply(ctx context.Context, q *call, how ApplyOptions, opts []Option) (api.Applied, error) {
+	for _, key := range slices.Sorted(maps.Keys(how.PruneTags)) {
+		q.query.Add("tag", key+":"+how.PruneTags[key])
+	}
 	q.flag("prune", how.Prune).flag("dryRun", how.DryRun).with(c, takesOnceKey|takesNewNamespace, opts)
 	return send[api.Applied](ctx, c, q)
 }

@@ -31,6 +31,7 @@ const (
 	mediaJSON    = "application/json"
 	mediaPatch   = "application/merge-patch+json"
 	mediaProblem = "application/problem+json"
+	mediaBinary  = "application/octet-stream"
 	mediaEvents  = "text/event-stream"
 )
 
@@ -48,6 +49,10 @@ type call struct {
 	// from is the server of the answer, and media its Content-Type.
 	from  *server
 	media string
+	// size is the answer's length, -1 if that is not known, and disposition what its
+	// server says a file of it is called.
+	size        int64
+	disposition string
 	// out gets the data of the answer.
 	out any
 	// reads: the call changes nothing, and may be sent again after any failure.
@@ -61,6 +66,7 @@ type call struct {
 // newCall begins a call of the path, whose parts are escaped here.
 func newCall(method string, parts ...string) *call {
 	q := &call{method: method, query: url.Values{}, header: http.Header{}, reads: method == http.MethodGet}
+	q.repeats = method == http.MethodDelete // by an ID that nothing else gets
 	for _, part := range parts {
 		if part == "" {
 			q.fail("an ID in the path is empty")

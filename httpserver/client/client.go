@@ -63,7 +63,9 @@ type Client struct {
 	retryFor  time.Duration
 	// silence is how long a stream may say nothing.
 	silence time.Duration
-	http    *http.Client
+	// maxAnswer is how long an answer may be that is read whole.
+	maxAnswer int64
+	http      *http.Client
 	// streams is http without a limit for the time that an answer takes.
 	streams *http.Client
 	pool    *pool
@@ -87,7 +89,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		key: cfg.APIKey, namespace: cfg.Namespace, agent: cmp.Or(cfg.UserAgent, defaultAgent),
 		timeout: cmp.Or(cfg.Timeout, defaultTimeout), retryFor: cmp.Or(cfg.RetryFor, defaultRetryFor),
-		silence: defaultSilence, pool: newPool(bases),
+		silence: defaultSilence, maxAnswer: defaultMaxAnswer, pool: newPool(bases),
 	}
 	c.http, c.streams = httpClients(cfg.HTTPClient)
 	return c, nil

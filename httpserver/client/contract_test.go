@@ -195,6 +195,12 @@ var otherCalls = []want{
 	{"DELETE /api-keys/key_1?force=true", "", func(ctx context.Context, c *client.Client) error { return c.RevokeKey(ctx, "key_1", true) }},
 	{"GET /cluster", "", func(ctx context.Context, c *client.Client) error { return second(c.Cluster(ctx)) }},
 	{"GET /cluster/state-hash", "", func(ctx context.Context, c *client.Client) error { return second(c.StateHash(ctx)) }},
+	{"GET /cluster/backup", "", func(ctx context.Context, c *client.Client) error {
+		if _, err := c.Backup(ctx, io.Discard); !errors.Is(err, client.ErrUnexpected) { // the fake sends none
+			return fmt.Errorf("got %w, want an unexpected answer", err)
+		}
+		return nil
+	}},
 	{"POST /cluster/transfer-leadership", `{"nodeId":"n2"}`, func(ctx context.Context, c *client.Client) error { return second(c.TransferLeadership(ctx, "n2")) }},
 	{"DELETE /cluster/nodes/n2", "", func(ctx context.Context, c *client.Client) error { return c.RemoveNode(ctx, "n2") }},
 	{"GET /limits", "", func(ctx context.Context, c *client.Client) error { return second(c.Limits(ctx)) }},

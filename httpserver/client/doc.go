@@ -54,11 +54,15 @@
 //   - a POST always has an Idempotency-Key, so it takes effect once, however often it
 //     is sent, for 24 hours. Whoever repeats a call on its own, perhaps in another
 //     process, gives the key: [IdempotencyKey];
-//   - PUT, PATCH and DELETE are sent again if they name a version ([IfMatch]), or if the
-//     failure says that nothing happened: no connection, no leader, too many requests.
+//   - a DELETE removes what has an ID that nothing else gets, so it is sent again too, and
+//     what is gone by then is deleted;
+//   - PUT and PATCH are sent again if they name a version ([IfMatch]), or if the failure
+//     says that nothing happened: no connection, no leader, too many requests.
 //
 // If a write may have taken effect and it cannot be found out, its error is
-// [ErrOutcomeUnknown], never another one: read before you write again.
+// [ErrOutcomeUnknown], never another one: read before you write again. That is so after
+// an internal error of a server, too, and after an answer that cannot be read; the error
+// that there was is in it.
 //
 // # Errors
 //
@@ -86,6 +90,17 @@
 // An API key sees its namespace only, and no call has to name it. The root key sees
 // all: [Namespace], or [Config].Namespace for every call, restricts a list to one and
 // says where something new is to be.
+//
+// # Backups
+//
+// [Client.Backup] writes all that the cluster knows to a file, and notices if that is not
+// whole. Write to a file of another name first, and rename it when there is no error:
+//
+//	b, err := c.Backup(ctx, file)
+//	if err != nil {
+//		return err // what is in the file is no backup
+//	}
+//	fmt.Println(b.Name, b.Size, b.Meta.AppliedIndex)
 //
 // # Events and webhooks
 //

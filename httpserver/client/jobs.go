@@ -42,7 +42,7 @@ func (c *Client) ReplaceJob(ctx context.Context, id string, s JobSpec, opts ...O
 }
 
 // ReplaceJobByExternalID creates the job or replaces it. The ExternalID of s may be left
-// out. Options: [IfMatch], [Namespace].
+// out; without a State a job that is paused stays so. Options: [IfMatch], [Namespace].
 func (c *Client) ReplaceJobByExternalID(ctx context.Context, externalID string, s JobSpec, opts ...Option) (api.Job, error) {
 	q := newCall(http.MethodPut, pathJobs, pathExternalID, externalID).json(s).with(c, takesIfMatch|takesNewNamespace, opts)
 	return send[api.Job](ctx, c, q)

@@ -46,6 +46,9 @@ func TestRetry_ChangeIsNotRepeated(t *testing.T) {
 		"proxy": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGatewayTimeout) },
 	} {
 		forChanges(t, func(t *testing.T, ch change) {
+			if ch.name == http.MethodDelete {
+				return // see TestRetry_Deletion
+			}
 			a, b := newFake(t, failure), newFake(t, data(200, someJob))
 			err := ch.call(t.Context(), newClient(t, soon, a.URL, b.URL))
 			if !errors.Is(err, client.ErrOutcomeUnknown) {
@@ -108,4 +111,32 @@ func TestRetry_LostAnswer(t *testing.T) {
 			t.Errorf("412 at once: got %v", err)
 		}
 	})
+}
+
+// What has an ID is gone however often it is deleted; that it is gone at once is no
+// success.
+func TestRetry_Deletion(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(context.Context, *client.Client) error{
+		"job":     func(ctx context.Context, c *client.Client) error { return c.DeleteJob(ctx, "job_1") },
+		"webhook": func(ctx context.Context, c *client.Client) error { return c.DeleteWebhook(ctx, "job_1") },
+		"key":     func(ctx context.Context, c *client.Client) error { return c.RevokeKey(ctx, "key_1", false) },
+		"node":    func(ctx context.Context, c *client.Client) error { return c.RemoveNode(ctx, "n2") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, failure := range []http.HandlerFunc{cut, half, problem(503, "outcome_unknown", ""), problem(500, "internal", "")} {
+				for _, second := range []http.HandlerFunc{data(200, someJob), problem(404, "not_found", "")} {
+					a, b := newFake(t, failure), newFake(t, second)
+					if err := call(t.Context(), newClient(t, soon, a.URL, b.URL)); err != nil || len(b.seen()) != 1 {
+						t.Errorf("got %v, and %d further requests", err, len(b.seen()))
+					}
+				}
+			}
+			gone := newFake(t, problem(404, "not_found", ""))
+			if err := call(t.Context(), newClient(t, soon, gone.URL)); !errors.Is(err, client.ErrNotFound) {
+				t.Errorf("what was not there: got %v", err)
+			}
+		})
+	}
 }

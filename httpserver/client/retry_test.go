@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -211,9 +212,9 @@ func TestRetry_ServerHangs(t *testing.T) {
 	if _, err := newClient(t, cfg, a.URL, b.URL).Job(t.Context(), "job_1"); err != nil {
 		t.Fatal(err)
 	}
-	err := newClient(t, cfg, a.URL, b.URL).DeleteJob(t.Context(), "job_1")
+	_, err := newClient(t, cfg, a.URL, b.URL).UpdateJob(t.Context(), "job_1", client.JobPatch{})
 	if !errors.Is(err, client.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "did not answer in time") {
-		t.Errorf("a deletion: %v", err)
+		t.Errorf("a change: %v", err)
 	}
 }
 
@@ -231,12 +232,67 @@ func TestRetry_Refused(t *testing.T) {
 	t.Parallel()
 	for code, status := range map[string]int{
 		"validation_error": 400, "unauthorized": 401, "forbidden": 403, "not_found": 404, "conflict": 409,
-		"idempotency_mismatch": 422, "internal": 500,
+		"idempotency_mismatch": 422,
 	} {
 		a, b := newFake(t, problem(status, code, "")), newFake(t, data(201, someJob))
 		_, err := newClient(t, soon, a.URL, b.URL).CreateJob(t.Context(), client.JobSpec{})
 		if client.CodeOf(err) != code || len(a.seen())+len(b.seen()) != 1 {
 			t.Errorf("%s: got %v after %s", code, err, methods(append(a.seen(), b.seen()...)))
 		}
+	}
+}
+
+// brokenAnswers are of servers that may have done what they were asked to.
+var brokenAnswers = map[string]http.HandlerFunc{
+	"internal": problem(500, "internal", ""),
+	"proxy":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusHTTPVersionNotSupported) },
+	"no JSON":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>hello") },
+	"no data":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"status":"OK"}`) },
+}
+
+// What has broken may have broken after the write.
+func TestRetry_Broken(t *testing.T) {
+	t.Parallel()
+	for name, answer := range brokenAnswers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, b := newFake(t, answer), newFake(t, data(201, someJob))
+			if j, err := newClient(t, soon, a.URL, b.URL).CreateJob(t.Context(), client.JobSpec{}); err != nil || j.JobID != "job_1" {
+				t.Errorf("a POST that is sent again: got %+v, %v", j, err)
+			}
+			onceKeys(t, append(a.seen(), b.seen()...)...)
+			_, err := newClient(t, soon, a.URL, b.URL).UpdateJob(t.Context(), "job_1", client.JobPatch{})
+			if !errors.Is(err, client.ErrOutcomeUnknown) || len(b.seen()) != 1 {
+				t.Errorf("a PATCH that is not: got %v", err)
+			}
+			cfg := soon
+			cfg.RetryFor = -1
+			_, err = newClient(t, cfg, a.URL).CreateJob(t.Context(), client.JobSpec{})
+			if !errors.Is(err, client.ErrOutcomeUnknown) || !errors.Is(err, client.ErrInternal) && !errors.Is(err, client.ErrUnexpected) {
+				t.Errorf("a POST that must not be sent again: got %v", err)
+			}
+		})
+	}
+	a, b := newFake(t, problem(500, "internal", "")), newFake(t, data(200, someJob))
+	if _, err := newClient(t, soon, a.URL, b.URL).Job(t.Context(), "job_1"); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+}
+
+// An answer that is too long is told as that, and not as one that cannot be read.
+func TestRetry_AnswerTooLarge(t *testing.T) {
+	t.Parallel()
+	a := newFake(t, data(200, someJob))
+	cfg := soon
+	cfg.RetryFor = -1
+	c := newClient(t, cfg, a.URL)
+	c.SetMaxAnswer(20)
+	_, err := c.Job(t.Context(), "job_1")
+	if !errors.Is(err, client.ErrUnexpected) || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("a read: got %v", err)
+	}
+	_, err = c.UpdateJob(t.Context(), "job_1", client.JobPatch{})
+	if !errors.Is(err, client.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("a change: got %v", err)
 	}
 }

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// maxAnswer bounds the answers that are read whole.
-	maxAnswer = 64 << 20
+	// defaultMaxAnswer bounds the answers that are read whole.
+	defaultMaxAnswer = 64 << 20
 	// maxQuoted is how much of an answer that cannot be read an error shows.
 	maxQuoted = 200
 )
@@ -55,8 +55,13 @@ func (c *Client) try(ctx context.Context, s *server, q *call) *failure {
 		return broken(trying, sent.nothingSent(err), err)
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	switch {
+	text, err := io.ReadAll(io.LimitReader(answer.Body, c.maxAnswer+1))
+	switch tooLarge := int64(len(text)) > c.maxAnswer; {
+	case tooLarge && isSuccess(answer):
+		return q.unreadable(&Error{
+			Code: CodeUnexpected, Status: answer.StatusCode,
+			Detail: fmt.Sprintf("the answer to %s %s is too large: it has more than the %d bytes that this client reads at once; ask for less, or for a stream", q.method, q.path, c.maxAnswer),
+		})
 	case err != nil && isSuccess(answer):
 		return broken(trying, false, fmt.Errorf("the answer broke off: %w", err))
 	case !isSuccess(answer):
@@ -112,8 +117,8 @@ func refusal(answer *http.Response, text []byte) *failure {
 	switch {
 	case e.Code == CodeNoLeader, e.Code == CodeDiskFull, answer.StatusCode == http.StatusTooManyRequests:
 		return &failure{err: e, effect: notDone}
-	case answer.StatusCode == http.StatusServiceUnavailable, answer.StatusCode == http.StatusBadGateway, answer.StatusCode == http.StatusGatewayTimeout:
-		return &failure{err: e, effect: unknown}
+	case answer.StatusCode >= http.StatusInternalServerError:
+		return &failure{err: e, effect: unknown} // it may have broken after the write
 	}
 	return &failure{err: e, effect: refused}
 }
@@ -170,15 +175,25 @@ func (q *call) decode(answer *http.Response, text []byte) *failure {
 	if err == nil {
 		return nil
 	}
-	return &failure{effect: refused, err: &Error{
+	return q.unreadable(&Error{
 		Code: CodeUnexpected, Status: answer.StatusCode, Cause: err,
 		Detail: fmt.Sprintf("the answer to %s %s is none of a cronraft server that this client knows: %q", q.method, q.path, quote(text)),
-	}}
+	})
+}
+
+// unreadable is the failure of a success that tells nothing. Who has only read may
+// forget it.
+func (q *call) unreadable(e *Error) *failure {
+	if q.reads {
+		return &failure{err: e, effect: refused}
+	}
+	return &failure{err: e, effect: unknown}
 }
 
 // note keeps what the answer says of itself.
 func (q *call) note(s *server, answer *http.Response) {
 	q.from, q.media = s, answer.Header.Get(headerContentType)
+	q.size, q.disposition = answer.ContentLength, answer.Header.Get("Content-Disposition")
 	if q.meta == nil {
 		return
 	}

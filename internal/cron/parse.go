@@ -55,6 +55,9 @@ func split(expr string) (fields [5]string, err error) {
 			return fields, wholef("has the character %+q at byte %d; only ASCII is allowed, with blanks or tabs between the fields", r, i)
 		}
 	}
+	if err := foreign(expr); err != nil {
+		return fields, err
+	}
 	words := strings.Fields(expr)
 	if len(words) == 1 && words[0][0] == '@' {
 		text, ok := macros[words[0]]
@@ -79,6 +82,8 @@ func countError(words []string) error {
 		return wholef("a macro such as %q stands alone", words[0])
 	case strings.HasPrefix(words[0], "TZ=") || strings.HasPrefix(words[0], "CRON_TZ="):
 		return wholef("has a time zone; it belongs in a field of its own")
+	case len(words) == 6 || len(words) == 7:
+		return manyError(words)
 	}
 	return wholef("exactly five fields are required, not %d: minute hour day-of-month month day-of-week (no seconds, no year, no command)", len(words))
 }
@@ -156,6 +161,9 @@ func (s *sets) specialDow(item string) bool {
 func (k *fieldKind) parseItem(item string) (uint64, error) {
 	if item == "" {
 		return 0, k.errorf("has an empty list element")
+	}
+	if strings.Contains(item, "?") {
+		return 0, k.errorf("%q: write * instead of ?", item)
 	}
 	span, stepText, hasStep := strings.Cut(item, "/")
 	step := 1

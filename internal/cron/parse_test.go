@@ -68,7 +68,7 @@ func TestParse_NamesTheFault(t *testing.T) {
 	f("60 * * * *", "minute", `"60" is not a number from 0 to 59`)
 	f("* 24 * * *", "hour", "0 to 23")
 	f("* * 32 * *", "day-of-month", "1 to 31")
-	f("* * ? * *", "day-of-month", "15W")
+	f("* * ? * *", "day-of-month", "write * instead")
 	f("* * L-3 * *", "day-of-month", `"L-3"`)
 	f("* * L/2 * *", "day-of-month", `"L"`)
 	f("* * WL * *", "day-of-month", `"WL"`)

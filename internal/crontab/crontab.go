@@ -35,6 +35,8 @@ type Entry struct {
 	// Env are the other variables in force, in the order of their names. Entries may
 	// share it.
 	Env []Var
+	// ID is what a comment before the line calls the entry, see [Writer]; empty for most.
+	ID string
 }
 
 // Var is one environment variable.
@@ -82,15 +84,27 @@ type reader struct {
 	file File
 	zone string
 	env  []Var // never changed in place: entries share it
+	id   string
 }
+
+// idComment begins a comment that is the ID of the entry after it.
+const idComment = "# cronraft: "
 
 // blanks are what separates the parts of a line.
 const blanks = " \t"
+
+// IsID tells the comment that is the ID of the entry after it.
+func IsID(line string) bool {
+	return strings.HasPrefix(line, idComment) && utf8.ValidString(line)
+}
 
 func (r *reader) line(number int, line string) error {
 	line = strings.TrimLeft(line, blanks)
 	switch {
 	case line == "" || line[0] == '#':
+		if IsID(line) {
+			r.id = strings.Trim(line[len(idComment):], blanks)
+		}
 		return nil
 	case !utf8.ValidString(line):
 		return fmt.Errorf("is not valid UTF-8")
@@ -100,11 +114,13 @@ func (r *reader) line(number int, line string) error {
 	if isSetting(line) {
 		return r.setting(line)
 	}
+	id := r.id
+	r.id = "" // it was that of this line, be it wrong
 	e, err := parseEntry(line, r.file.Style)
 	if err != nil {
 		return err
 	}
-	e.Line, e.Zone, e.Env = number, r.zone, r.env
+	e.Line, e.Zone, e.Env, e.ID = number, r.zone, r.env, id
 	r.file.Entries = append(r.file.Entries, e)
 	return nil
 }

@@ -4,6 +4,7 @@
 // A crontab is read line by line:
 //
 //	blank lines and # comments    are left out
+//	# cronraft: ID                is the ID of the entry after it
 //	NAME = value                  is in force for the lines after it
 //	CRON_TZ = zone                likewise: it is the zone of the schedules
 //	schedule [user] command       is an [Entry]

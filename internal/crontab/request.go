@@ -1,6 +1,8 @@
 package crontab
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -37,26 +39,48 @@ const (
 // shells are those whose words [Entry.Request] knows how to read.
 var shells = []string{"sh", "bash", "dash", "ksh", "zsh"}
 
+// steering are the variables that change what a curl or a wget does, in lower case: the
+// proxies, where the two look for their settings and certificates, and what is loaded or
+// run before them.
+var steering = []string{
+	"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy",
+	"home", "curl_home", "xdg_config_home", "netrc", "wgetrc", "system_wgetrc",
+	"curl_ca_bundle", "ssl_cert_file", "ssl_cert_dir", "curl_ssl_backend", "openssl_conf",
+	"ld_preload", "ld_library_path", "bash_env",
+}
+
+var errNotOneRequest = errors.New("it is no curl or wget of which every option can be kept")
+
 // Request is what the command asks for, if it is one curl or wget and nothing else,
-// of whose options each is understood and can be kept by a request alone.
-func (e Entry) Request() (Request, bool) {
-	isShell := func(v Var) bool { return v.Name != "SHELL" || slices.Contains(shells, path.Base(v.Value)) }
-	if e.Stdin != "" || slices.ContainsFunc(e.Env, func(v Var) bool { return !isShell(v) }) {
-		return Request{}, false
+// of whose options each is understood and can be kept by a request alone, and which no
+// variable changes. The error says why it is none.
+func (e Entry) Request() (Request, error) {
+	for _, v := range e.Env {
+		switch {
+		case v.Name == "SHELL" && !slices.Contains(shells, path.Base(v.Value)):
+			return Request{}, errors.New("the variable SHELL names a program whose language is not known")
+		case slices.Contains(steering, strings.ToLower(v.Name)):
+			return Request{}, fmt.Errorf("the variable %s is in force, and changes what the command does", v.Name)
+		}
 	}
 	words, ok := shellWords(e.Command)
-	if !ok || len(words) == 0 {
-		return Request{}, false
+	if e.Stdin != "" || !ok || len(words) == 0 {
+		return Request{}, errNotOneRequest
 	}
 	b := requestBuilder{args: words[1:]}
 	switch words[0] {
 	case "curl", "/usr/bin/curl", "/bin/curl", "/usr/local/bin/curl":
-		return b.read(curlOptions, curlShort, b.curl)
+		ok = b.read(curlOptions, curlShort, b.curl)
 	case "wget", "/usr/bin/wget", "/bin/wget", "/usr/local/bin/wget":
 		b.Redirects = true
-		return b.read(wgetOptions, wgetShort, b.wget)
+		ok = b.read(wgetOptions, wgetShort, b.wget)
+	default:
+		ok = false
 	}
-	return Request{}, false
+	if !ok {
+		return Request{}, errNotOneRequest
+	}
+	return b.Request, nil
 }
 
 // requestBuilder is a request that is being read.
@@ -80,7 +104,7 @@ type option struct {
 var ignored = option{set: func(*requestBuilder, string) bool { return true }}
 
 // read reads all arguments, and lets finish make the request of them.
-func (b *requestBuilder) read(long map[string]option, short map[byte]string, finish func() bool) (Request, bool) {
+func (b *requestBuilder) read(long map[string]option, short map[byte]string, finish func() bool) bool {
 	for len(b.args) > 0 {
 		arg := b.args[0]
 		b.args = b.args[1:]
@@ -94,13 +118,10 @@ func (b *requestBuilder) read(long map[string]option, short map[byte]string, fin
 			b.urls = append(b.urls, arg)
 		}
 		if !ok {
-			return Request{}, false
+			return false
 		}
 	}
-	if len(b.urls) != 1 || !b.setURL(b.urls[0]) || !finish() {
-		return Request{}, false
-	}
-	return b.Request, true
+	return len(b.urls) == 1 && b.setURL(b.urls[0]) && finish()
 }
 
 func (b *requestBuilder) long(long map[string]option, arg string) bool {

@@ -1,8 +1,10 @@
 package crontab
 
 import (
+	"errors"
 	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -39,9 +41,9 @@ func TestRequest(t *testing.T) {
 		"wget --post-data 'a=b' --header='X: y' e.com":                    {Method: "POST", URL: "http://e.com", Redirects: true, Body: text("a=b"), Headers: []HTTPHeader{{"X", "y"}, {"Content-Type", formType}}},
 		"wget --method=PUT --body-data=x --max-redirect=0 e.com":          {Method: "PUT", URL: "http://e.com", Body: text("x"), Headers: form},
 	} {
-		got, ok := Entry{Command: command, Env: []Var{{"SHELL", "/bin/bash"}}}.Request()
-		if !ok || !reflect.DeepEqual(got, want) {
-			t.Errorf("%s:\n got %+v (%t)\nwant %+v", command, got, ok, want)
+		got, err := Entry{Command: command, Env: []Var{{"MAILTO", "me"}, {"PATH", "/bin"}, {"SHELL", "/bin/bash"}}}.Request()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s:\n got %+v (%v)\nwant %+v", command, got, err, want)
 		}
 	}
 }
@@ -58,30 +60,44 @@ func TestRequest_NotAloneOrNotUnderstood(t *testing.T) {
 		"curl -w x e.com", "curl http://e.com 2>&1x", "./curl e.com", "curl2 e.com", "FOO=1 curl e.com", "curl e.com\\", "wget http://e.com -O page", "wget -i list", "wget --no-check-certificate https://e.com",
 		"wget -t 0 e.com", "wget -t x e.com", "wget --body-data=x e.com", "wget -r e.com", "wget --post-file=x e.com", "wget 'http://e.com/*'", "wget -nH e.com", "curl -d a -d b@ --json c e.com",
 	} {
-		if got, ok := (Entry{Command: command}).Request(); ok {
-			t.Errorf("%s: got %+v", command, got)
+		if got, err := (Entry{Command: command}).Request(); !errors.Is(err, errNotOneRequest) {
+			t.Errorf("%s: got %+v, %v", command, got, err)
 		}
 	}
 	for name, e := range map[string]Entry{
 		"stdin": {Command: "curl e.com", Stdin: "x\n"},
 		"shell": {Command: "curl e.com", Env: []Var{{"SHELL", "/usr/bin/python3"}}},
 	} {
-		if got, ok := e.Request(); ok {
+		if got, err := e.Request(); err == nil {
 			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// TestRequest_Variables: what a proxy, or the settings of another home, do to a request
+// no job can do, and whoever imports it is told.
+func TestRequest_Variables(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "HOME", "CURL_HOME", "WGETRC", "BASH_ENV"} {
+		for _, command := range []string{"curl http://e.com/", "wget -q http://e.com/"} {
+			_, err := Entry{Command: command, Env: []Var{{"PATH", "/bin"}, {name, "x"}}}.Request()
+			if err == nil || !strings.Contains(err.Error(), "the variable "+name) {
+				t.Errorf("%s with %s: got %v", command, name, err)
+			}
 		}
 	}
 }
 
 // checkRequestAgain writes the request of an entry, if it is one, and reads it.
 func checkRequestAgain(t interface{ Fatalf(string, ...any) }, e Entry) {
-	r, ok := e.Request()
-	if !ok {
+	r, err := e.Request()
+	if err != nil {
 		return
 	}
 	command := r.Curl()
-	again, ok := Entry{Command: command}.Request()
-	if !ok || !reflect.DeepEqual(again, r) {
-		t.Fatalf("%q is %+v; its %q is %+v (%t)", e.Command, r, command, again, ok)
+	again, err := Entry{Command: command}.Request()
+	if err != nil || !reflect.DeepEqual(again, r) {
+		t.Fatalf("%q is %+v; its %q is %+v (%v)", e.Command, r, command, again, err)
 	}
 }
 
@@ -104,13 +120,13 @@ func TestRequest_CurlReadsAgain(t *testing.T) {
 			r.Body = text(word.Draw(t, "body"))
 		}
 		command := r.Curl()
-		got, ok := Entry{Command: command}.Request()
+		got, err := Entry{Command: command}.Request()
 		want := r
 		if _, err := url.Parse(r.URL); err != nil {
 			t.Skip("no URL")
 		}
-		if !ok || !reflect.DeepEqual(got, want) {
-			t.Fatalf("%s:\n got %+v (%t)\nwant %+v", command, got, ok, want)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s:\n got %+v (%v)\nwant %+v", command, got, err, want)
 		}
 	})
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Writer writes entries one after the other, with the settings that they need
-// between them, so that [Parse] reads the same entries again.
+// between them and their IDs as comments, so that [Parse] reads the same entries again.
 type Writer struct {
 	// Style is user's or system's, as for all entries.
 	Style Style
@@ -28,12 +28,17 @@ func (w *Writer) Append(b []byte, e Entry) ([]byte, error) {
 	}
 	line := e.Schedule + " "
 	switch {
+	case strings.Contains(e.Command, "\n"):
+		return b, fmt.Errorf("%w: the command has a line break", ErrNotSayable)
 	case w.Style == StyleSystem && e.User == "":
 		return b, fmt.Errorf("%w: it has no user, as each line of a system's crontab does", ErrNotSayable)
 	case w.Style == StyleSystem:
 		line += e.User + " "
 	case e.User != "":
 		return b, fmt.Errorf("%w: a user's crontab has no column for the user %s", ErrNotSayable, shorten(e.User))
+	}
+	if e.ID != "" {
+		settings += idComment + e.ID + "\n"
 	}
 	text := settings + line + joinCommand(e.Command, e.Stdin) + "\n"
 	after, err := w.readAgain(text, e)
@@ -85,7 +90,7 @@ func (w *Writer) readAgain(text string, e Entry) (reader, error) {
 	}
 	e.Line = 0
 	if len(r.file.Entries) != 1 || !r.file.Entries[0].equal(e) {
-		return r, fmt.Errorf("%w: the command would be read in another way", ErrNotSayable)
+		return r, fmt.Errorf("%w: it would be read in another way", ErrNotSayable)
 	}
 	r.file.Entries = nil
 	return r, nil
@@ -93,5 +98,5 @@ func (w *Writer) readAgain(text string, e Entry) (reader, error) {
 
 func (e Entry) equal(other Entry) bool {
 	return e.Line == other.Line && e.Schedule == other.Schedule && e.Zone == other.Zone && e.User == other.User &&
-		e.Command == other.Command && e.Stdin == other.Stdin && slices.Equal(e.Env, other.Env)
+		e.ID == other.ID && e.Command == other.Command && e.Stdin == other.Stdin && slices.Equal(e.Env, other.Env)
 }

@@ -159,3 +159,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestWriter_IDs(t *testing.T) {
+	t.Parallel()
+	entries := []Entry{
+		{Schedule: "@daily", Command: "date", ID: "job_1"},
+		{Schedule: "@daily", Command: "date", Zone: "UTC", ID: "a b#c"},
+		{Schedule: "@daily", Command: "date", Zone: "UTC"},
+	}
+	text, written := writeAll(StyleUser, entries)
+	if want := "# cronraft: job_1\n@daily date\nCRON_TZ=UTC\n# cronraft: a b#c\n@daily date\n@daily date\n"; string(text) != want || len(written) != 3 {
+		t.Errorf("got %q, want %q", text, want)
+	}
+	checkAgain(t, StyleUser, text, entries)
+	f := Parse("# cronraft: x\n@reboot date\n@daily date\n", StyleUser)
+	if len(f.Entries) != 1 || f.Entries[0].ID != "" {
+		t.Errorf("the ID of a line that is wrong went to another one: %+v", f)
+	}
+	if text, _ := writeAll(StyleUser, []Entry{{Schedule: "@daily", Command: "date", ID: "two\nlines"}, {Schedule: "@daily", Command: "date", ID: " x"}}); len(text) > 0 {
+		t.Errorf("wrote %q", text)
+	}
+}

@@ -53,16 +53,22 @@ func instant(t time.Time) *api.Time {
 	return &api.Time{Time: t}
 }
 
-// FormatID writes "INDEX-PART".
+// FormatID writes "INDEX-PART", or "INDEX" for the place after all events of an entry.
 func FormatID(id job.EventID) string {
+	if id.Part == job.LastPart {
+		return strconv.FormatUint(id.Index, 10)
+	}
 	return strconv.FormatUint(id.Index, 10) + "-" + strconv.Itoa(id.Part)
 }
 
 // ParseID reads what [FormatID] writes; false for anything else.
 func ParseID(s string) (job.EventID, bool) {
-	index, part, _ := strings.Cut(s, "-")
+	index, part, isOne := strings.Cut(s, "-")
 	i, err := strconv.ParseUint(index, 10, 64)
-	p, err2 := strconv.ParseUint(part, 10, 31)
+	p, err2 := uint64(job.LastPart), error(nil)
+	if isOne {
+		p, err2 = strconv.ParseUint(part, 10, 31)
+	}
 	id := job.EventID{Index: i, Part: int(p)}
 	return id, err == nil && err2 == nil && FormatID(id) == s
 }

@@ -50,12 +50,12 @@ func TestEncode(t *testing.T) {
 
 func TestParseID(t *testing.T) {
 	t.Parallel()
-	for _, id := range []job.EventID{{}, {Index: 18446744073709551615, Part: 2147483647}, {Index: 5, Part: 1}} {
+	for _, id := range []job.EventID{{}, {Index: 18446744073709551615, Part: 2147483646}, {Index: 5, Part: 1}, {Index: 5, Part: job.LastPart}, {Part: job.LastPart}} {
 		if got, ok := event.ParseID(event.FormatID(id)); !ok || got != id {
 			t.Errorf("%v comes back as %v, %v", id, got, ok)
 		}
 	}
-	for _, bad := range []string{"", "5", "-", "5-", "-1", "05-1", "5-01", "5--1", "+5-1", "5-1-1", "5-2147483648", " 5-1"} {
+	for _, bad := range []string{"", "-", "5-", "05", "5-2147483647", "-1", "05-1", "5-01", "5--1", "+5-1", "5-1-1", "5-2147483648", " 5-1"} {
 		if id, ok := event.ParseID(bad); ok {
 			t.Errorf("%q is read as %v", bad, id)
 		}

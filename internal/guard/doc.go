@@ -10,6 +10,10 @@
 // it works on, and fails on whatever could make two nodes differ: clock, chance,
 // goroutines, network, files, environment, time zones, the order of a map.
 //
-// Both rules are tested on small sources that break them: a guard that cannot
-// fail proves nothing.
+// TestContract compares docs/API.md with what users may rely on: what openapi.yaml
+// describes, flags, codes, metrics, the headers of callbacks. Each needs a row there,
+// each row a test, and each test has to exist.
+//
+// All rules are tested on small sources that break them: a guard that cannot fail
+// proves nothing.
 package guard

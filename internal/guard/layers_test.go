@@ -85,6 +85,7 @@ var table = map[string]row{
 
 	"internal/cron":         {layer: 1, outside: []string{cronexpr}},
 	"internal/event":        {layer: 1, imports: []string{"internal/job", "httpserver/api"}},
+	"internal/badrequest":   {layer: 1, outside: []string{"net", "net/http"}},
 	"internal/receiver":     {layer: 1, outside: []string{"net/http", webhooks}},
 	"internal/localcluster": {layer: 1, outside: []string{"net", "net/http", "os/exec"}},
 
@@ -114,6 +115,7 @@ var table = map[string]row{
 		layer:   3,
 		imports: []string{"internal/job", "internal/crontab", "internal/event", "internal/group", "httpserver/api", "httpserver/dashboard", "httpserver/docsui"},
 		outside: []string{fasthttp, prometheus, yaml, "net", "net/http"}, // net/http: its names for statuses and methods
+		tests:   []string{"internal/badrequest"},
 	},
 	"node": {
 		layer: 3,
@@ -129,7 +131,7 @@ var table = map[string]row{
 		layer:   4,
 		imports: []string{"internal/job", "internal/receiver", "internal/secret", "scheduler", "node", "httpserver"},
 		outside: []string{cobra, pflag, prometheus, "net", "net/http"},
-		tests:   []string{"internal/localcluster"},
+		tests:   []string{"fsm", "internal/badrequest", "internal/localcluster"},
 	},
 	"cmd/failover": {
 		layer:   4,
@@ -138,8 +140,8 @@ var table = map[string]row{
 	},
 	"cmd/bench": {
 		layer:   4,
-		imports: []string{"internal/job", "internal/secret", "internal/localcluster", "node"},
-		outside: []string{"net/http", "os/exec"},
+		imports: []string{"internal/localcluster"},
+		outside: []string{"net/http"},
 	},
 }
 

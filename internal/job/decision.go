@@ -69,6 +69,10 @@ type Once struct {
 // OnceFor is how long an answer is kept.
 const OnceFor = 24 * time.Hour
 
+// StatsFor is how long statistics are kept, whatever becomes of the records: for 31
+// days, which is the longest time that may be asked for, and a step of that.
+const StatsFor = 32 * 24 * time.Hour
+
 // PutJob is one definition. Job's ID, Namespace, KeyID, Spec (headers sealed),
 // Hook, CreatedAt, NextRunAt and NextDueAt count; Version is the one it replaces,
 // zero to create. An existing job of another version is CodePreconditionFailed, a
@@ -77,11 +81,12 @@ const OnceFor = 24 * time.Hour
 type PutJob struct {
 	Job Job
 	// KeepNextRun keeps the job's NextRunAt as it is when the entry is applied, if
-	// it has one: a plan may have moved it on since the leader read the job.
+	// it has one: a plan may have moved it on since the leader read the job. From log
+	// version 3 on it is ErrStale if the job is COMPLETED by then, and the Job is not.
 	KeepNextRun bool
 	// Due, unless zero, is a slot that is already due and that the change gives up:
-	// ErrStale if the job's NextRunAt is another one. Missed is the gap to record,
-	// from Due on.
+	// ErrStale if the job's NextRunAt is another one. If the job has slots that are
+	// GivenUp, it has to be the first of them. Missed is the gap to record, from Due on.
 	Due    time.Time
 	Missed Gap
 	// Delete deletes the job instead, of which ID, Namespace and Version count.
@@ -107,7 +112,8 @@ type Plan struct {
 
 // PlannedSlot decides one due slot. It is refused as ErrStale unless the job is
 // ACTIVE, of the version that the decision was made for, and its NextRunAt equals
-// Slot.
+// Slot; or the job has slots that are GivenUp, of which Slot is the first. Those can
+// only be Missed, and Next is then the first that is left of them.
 type PlannedSlot struct {
 	Job     ID
 	Version uint64 // zero matches any
@@ -136,6 +142,9 @@ type DueSlot struct {
 	Due time.Time
 }
 
+// Period is the time from one instant to another, both included; zero for none.
+type Period struct{ From, Until time.Time }
+
 // Gap is a run of consecutive slots that were not fired.
 type Gap struct {
 	From, To time.Time
@@ -156,7 +165,8 @@ type Run struct {
 
 // Backfill opens an execution for each of some slots of the past, oldest first. With
 // Overlap ALLOW, [BackfillWidth] of them run at a time; otherwise each waits until no
-// other execution of the job is open. None is SKIPPED, and none counts for MaxRuns.
+// other execution of the job is open, and makes way for those while it has no request
+// open. While the job is PAUSED none begins. None is SKIPPED, and none counts for MaxRuns.
 type Backfill struct {
 	At            time.Time
 	HistoryPerJob int
@@ -270,15 +280,19 @@ type Outcome struct {
 // MarkLost declares attempts LOST: their node is gone, or lives another life. A
 // running one becomes pending at At, at no cost to the retries; an aborting one
 // is over. A running one of Final ends its execution as FAILED with NODE_LOST
-// (AT_MOST_ONCE). The items are those of Attempts, then those of Final.
+// (AT_MOST_ONCE). Those of Unbegun are like those of Attempts, and it is known that
+// their requests were never begun. The items are those of Attempts, of Unbegun and
+// then of Final.
 type MarkLost struct {
 	At       time.Time
 	Attempts []AttemptRef
+	Unbegun  []AttemptRef
 	Final    []AttemptRef
 }
 
 // Prune removes the terminal records older than Before of at most Jobs jobs,
-// going on after the job After; [Applied].Next tells where the next one starts.
+// going on after the job After; [Applied].Next tells where the next one starts. From
+// log version 3 on it may end before, in the midst of a job.
 type Prune struct {
 	Before time.Time
 	After  ID
@@ -286,7 +300,8 @@ type Prune struct {
 }
 
 // PruneAnswers removes at most Limit of the answers, kept for [Once], that are
-// older than Before, the oldest first.
+// older than Before, the oldest first. Before is [OnceFor] ago: with the last answer
+// go the statistics older than [StatsFor].
 type PruneAnswers struct {
 	Before time.Time
 	Limit  int

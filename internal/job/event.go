@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // EventType says what happened.
 type EventType string
@@ -49,6 +52,10 @@ type EventID struct {
 	Index uint64 // of the log entry that made it
 	Part  int    // among the events of that entry, from 0
 }
+
+// LastPart is greater than that of any event: with it, an ID is the place after all
+// events of an entry. That is written "INDEX".
+const LastPart = math.MaxInt32
 
 // Event is something that an entry of the log made happen. It is complete in itself:
 // what it tells of may have changed since.

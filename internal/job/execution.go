@@ -72,11 +72,19 @@ type Timings struct {
 type Attempt struct {
 	Number     int // from 1
 	NodeID     string
-	StartedAt  time.Time // zero if the request was never begun
+	StartedAt  time.Time // zero if the request was never begun, or that is not known
 	Duration   time.Duration
 	HTTPStatus int // zero if there was no answer
 	Err        *AttemptError
 	Timings    Timings
+	// Unbegun: the attempt was lost, and its request surely never begun.
+	Unbegun bool
+}
+
+// MayBeDuplicate reports whether nobody knows if the attempt reached its target: it
+// was lost with its node, which may have begun the request.
+func (a *Attempt) MayBeDuplicate() bool {
+	return a.Err != nil && a.Err.Code == ErrNodeLost && !a.Unbegun
 }
 
 // Execution is the record of one slot, manual run or gap.
@@ -149,16 +157,17 @@ const (
 	// PhaseRunning: attempt Attempt belongs to Node.
 	PhaseRunning
 	// PhaseWaiting: to begin once no earlier execution of the job is
-	// PhaseAborting.
+	// PhaseAborting, and none of a backfill runs.
 	PhaseWaiting
 	// PhaseAborting: its result is terminal (CANCELLED) or its job deleted, but
 	// Node may still have the request of attempt Attempt open.
 	PhaseAborting
-	// PhaseBuffered: to begin once no other execution of the job is open
-	// (BUFFER_ONE).
+	// PhaseBuffered: to begin once no other execution of the job is open that has
+	// its turn (BUFFER_ONE, or behind a backfill's).
 	PhaseBuffered
 	// PhaseQueued: an execution of a backfill, to begin when those before it have
-	// ended. It does not count as one that runs.
+	// ended and the job is not PAUSED. One that has no request open comes back here
+	// when another of the job begins, RetryAt tells; that is not to wait for it.
 	PhaseQueued
 )
 
@@ -176,7 +185,7 @@ type Open struct {
 	// Failures counts the attempts that ended by themselves and without success:
 	// the ones that use up the job's retries. A LOST attempt does not.
 	Failures int
-	// Beside: one that is PhaseQueued may begin while others run, up to
-	// [BackfillWidth] of its kind.
+	// Beside: one of a backfill that runs while others do, up to [BackfillWidth] of
+	// its kind, and that no other waits for.
 	Beside bool
 }

@@ -231,6 +231,9 @@ type Job struct {
 	// NextDueAt is when that slot is to be fired: later than it by the job's share
 	// of its jitter.
 	NextDueAt time.Time
+	// GivenUp are slots that had come when the job paused itself, and have no record
+	// yet: the next plan, or edit, records them as MISSED.
+	GivenUp Period
 	// LastRunAt is the last time an execution was created that was to call the
 	// target (one SKIPPED or MISSED does not count).
 	LastRunAt           time.Time

@@ -2,6 +2,9 @@ package job
 
 import "time"
 
+// MaxKeyName is how many characters the name of a key may have.
+const MaxKeyName = 100
+
 // APIKey is the right to use the API. The key itself exists only sealed, and in
 // its owner's hands; it is found by hash.
 type APIKey struct {

@@ -128,6 +128,9 @@ func (h *Histogram) Quantile(share float64) (time.Duration, bool) {
 // SlotRecords are the records of the slots of a job in some time.
 type SlotRecords struct {
 	Records []Execution
+	// Backfills are the executions, if they are still on record, that backfilled slots
+	// of the MISSED gaps among Records: by slot, and the later ones of a slot last.
+	Backfills []Execution
 	// CompleteFrom is the time from which on no record was removed.
 	CompleteFrom time.Time
 	// More: there are further ones.

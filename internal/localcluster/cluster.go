@@ -106,10 +106,11 @@ func (cfg *Config) commonFlags(addrs []address) ([]string, error) {
 	for _, a := range addrs {
 		gossip = append(gossip, a.gossip)
 	}
-	return []string{
-		"--bootstrap-expect", fmt.Sprint(len(addrs)), "--join", strings.Join(gossip, ","),
-		"--cluster-secret-file", secretFile, "--root-api-key-file", keyFile,
-	}, nil
+	flags := []string{"--bootstrap-expect", fmt.Sprint(len(addrs)), "--cluster-secret-file", secretFile, "--root-api-key-file", keyFile}
+	if len(addrs) > 1 { // a lone server that is to join others waits for them
+		flags = append(flags, "--join", strings.Join(gossip, ","))
+	}
+	return flags, nil
 }
 
 // address is where one node listens.
