@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cronraft/cronraft/internal/job"
+	"github.com/cronraft/cronraft/internal/localcluster"
 	"github.com/cronraft/cronraft/internal/secret"
 	"github.com/cronraft/cronraft/node"
 )
@@ -40,12 +40,11 @@ func testSecret(t *testing.T, letter string) *secret.Cluster {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := localcluster.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 func untilReady(ctx context.Context, t *testing.T, n *node.Node) {

@@ -85,10 +85,11 @@ func startDevProcess(t *testing.T, dir string, port int) (stop func()) {
 	}
 }
 
-// freeDevPort is the first of the ports that three nodes need.
+// freeDevPort is the first of the ports that three nodes need, below those of
+// [localcluster.FreeAddr].
 func freeDevPort(t *testing.T) int {
 	t.Helper()
-	for port := 20000; port < 30000; port += 100 {
+	for port := 20000; port < 21000; port += 100 {
 		if devPortsFree(port) {
 			return port
 		}

@@ -124,7 +124,7 @@ var table = map[string]row{
 			"fsm", "scheduler", "transport", "internal/executor",
 		},
 		outside: []string{raft, boltStore, bbolt, hclog, memberlist, pebble + "/vfs", prometheus, "net"},
-		tests:   []string{"transport/memnet", "internal/checker"},
+		tests:   []string{"transport/memnet", "internal/checker", "internal/localcluster"},
 	},
 
 	"cmd/cronraft": {

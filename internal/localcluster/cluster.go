@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -119,12 +118,14 @@ type address struct{ http, peer, gossip string }
 func (cfg *Config) addresses() ([]address, error) {
 	addrs := make([]address, cfg.Nodes)
 	if cfg.Hosts == nil {
-		ports, err := freePorts(3 * cfg.Nodes)
-		if err != nil {
-			return nil, err
-		}
 		for i := range addrs {
-			addrs[i] = address{http: ports[3*i], peer: ports[3*i+1], gossip: ports[3*i+2]}
+			a := &addrs[i]
+			for _, addr := range []*string{&a.http, &a.peer, &a.gossip} {
+				var err error
+				if *addr, err = FreeAddr(); err != nil {
+					return nil, err
+				}
+			}
 		}
 		return addrs, nil
 	}
@@ -134,20 +135,6 @@ func (cfg *Config) addresses() ([]address, error) {
 	for i := range addrs {
 		host := cfg.Hosts[i]
 		addrs[i] = address{http: host + ":8400", peer: host + ":8401", gossip: host + ":8402"}
-	}
-	return addrs, nil
-}
-
-// freePorts are loopback addresses whose ports were free for TCP a moment ago.
-func freePorts(count int) ([]string, error) {
-	var addrs []string
-	for range count {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
 	}
 	return addrs, nil
 }
