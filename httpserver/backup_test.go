@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/cronraft/cronraft/internal/job"
 )
@@ -195,14 +194,7 @@ func TestBackup_OnlyTwoAtOnce(t *testing.T) {
 	leave() // in the middle
 	awaitEnd(t, first.ended)
 	s.backend.backup = backups(9, third)
-	for deadline := time.Now().Add(testDeadline); ; time.Sleep(time.Millisecond) {
-		if a := s.do("GET", "/cluster/backup", ""); a.status == 200 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the place of a reader that left is not free")
-		}
-	}
+	await(t, "a reader that left makes room", func() bool { return s.do("GET", "/cluster/backup", "").status == 200 })
 	if n, err := io.Copy(io.Discard, other.Body); n != large || err != nil {
 		t.Errorf("the other one has %d bytes, %v", n, err)
 	}

@@ -51,22 +51,6 @@ func (s *testServer) serveTCP() *http.Client {
 	return &http.Client{Transport: transport, Timeout: testDeadline}
 }
 
-// untilNoStream waits until the server has ended, or cut off, every stream.
-func (s *testServer) untilNoStream() {
-	s.t.Helper()
-	for deadline := time.Now().Add(testDeadline); ; time.Sleep(time.Millisecond) {
-		s.slots.mu.Lock()
-		open := s.slots.all
-		s.slots.mu.Unlock()
-		switch {
-		case open == 0:
-			return
-		case time.Now().After(deadline):
-			s.t.Fatal("the stream of a reader that does not read goes on")
-		}
-	}
-}
-
 // TestEvents_SlowReader stops reading while far more happens than the connection
 // holds: it is cut off, in a way that cannot be taken for an end, and has with the
 // last ID that came whole all that it needs to miss nothing.
@@ -84,7 +68,7 @@ func TestEvents_SlowReader(t *testing.T) {
 	for range entries {
 		log.tell(events...)
 	}
-	s.untilNoStream()
+	await(t, "the stream of a reader that does not read is cut off", func() bool { return s.streamsOpen() == 0 })
 
 	want := job.EventID{Index: 1}
 	take := func(m message) {

@@ -247,18 +247,7 @@ func TestEvents_TooManyAtNode(t *testing.T) {
 		t.Errorf("headers %v: %s", refused.header, p.Detail)
 	}
 	_ = first.body.Close()
-	for deadline := time.Now().Add(testDeadline); ; {
-		s.slots.mu.Lock()
-		open := s.slots.all
-		s.slots.mu.Unlock()
-		if open == 1 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d streams are open after one was closed", open)
-		}
-		time.Sleep(time.Millisecond)
-	}
+	await(t, "one stream is open after one was closed", func() bool { return s.streamsOpen() == 1 })
 	s.follow("", headerAPIKey, defaultKey)
 }
 

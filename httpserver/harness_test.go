@@ -113,6 +113,29 @@ type answer struct {
 	body   string
 }
 
+// await waits for what a goroutine of the server's does after its client is gone: the
+// client is told nothing of it, so it is looked at again and again.
+func await(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.After(testDeadline)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s: not within %v", what, testDeadline)
+		}
+	}
+}
+
+// streamsOpen is how many streams the server counts.
+func (s *testServer) streamsOpen() int {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	return s.slots.all
+}
+
 // do sends a request below the base path with the root key; headers come in pairs
 // and may replace what it would send.
 func (s *testServer) do(method, path, body string, headers ...string) answer {

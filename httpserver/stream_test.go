@@ -209,11 +209,7 @@ func TestStream_OnlySoManyOfAKey(t *testing.T) {
 		t.Error("another key has no slot")
 	}
 	leave()
-	for deadline := time.Now().Add(testDeadline); s.slots.enter(theRootKey.ID) != nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the slot of a client that left is not free")
-		}
-	}
+	await(t, "a client that left makes room", func() bool { return s.slots.enter(theRootKey.ID) == nil })
 }
 
 // A stream is this node's own: what it cannot confirm is not passed on.

@@ -163,17 +163,3 @@ func TestEvents_NoHurry(t *testing.T) {
 		t.Errorf("it was asked %d times in a second", got)
 	}
 }
-
-// The time for one try, and that of the caller's HTTP client, are not for streams.
-func TestEvents_NoTimeout(t *testing.T) {
-	t.Parallel()
-	a := newFake(t, streaming(message("1-0"), func(*http.Request) { time.Sleep(500 * time.Millisecond) }), problem(401, "unauthorized", ""))
-	cfg := client.Config{Timeout: 200 * time.Millisecond, HTTPClient: &http.Client{Timeout: 200 * time.Millisecond}}
-	began := time.Now()
-	for _, err := range newClient(t, cfg, a.URL).Events(t.Context(), client.EventFilter{}) {
-		if err != nil && !errors.Is(err, client.ErrUnauthorized) {
-			t.Error(err)
-		}
-	}
-	took(t, began, 500*time.Millisecond, 10*time.Second)
-}
