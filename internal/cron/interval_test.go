@@ -34,6 +34,9 @@ func TestNextInterval(t *testing.T) {
 	f("2026-03-26T16:20:00.2509Z", 15*time.Minute, "2026-03-26T16:35:00.25Z")
 	f("2026-03-26T16:05:00.2Z", 15*time.Minute, "2026-03-26T16:05:00.25Z")
 	f("9000-01-01T00:00:00Z", 24*time.Hour, "9000-01-01T16:20:00.25Z")
+	// Further from the anchor than a time.Duration reaches, 292 years.
+	f("0001-01-01T00:00:00Z", time.Second, "0001-01-01T00:00:00.25Z")
+	f("2400-01-01T00:00:00Z", time.Second, "2400-01-01T00:00:00.25Z")
 }
 
 func TestNextInterval_Properties(t *testing.T) {
@@ -43,7 +46,9 @@ func TestNextInterval_Properties(t *testing.T) {
 		at := time.Unix(rapid.Int64Range(-1<<33, 1<<33).Draw(t, "from"), rapid.Int64Range(0, 999999999).Draw(t, "nanos"))
 		anchor := time.UnixMilli(rapid.Int64Range(-1<<42, 1<<42).Draw(t, "anchor"))
 		next := NextInterval(at, anchor, every)
-		if !next.After(at) || next.Sub(at) > every || next.Sub(anchor)%every != 0 {
+		// Time.Sub would saturate where anchor and next are centuries apart.
+		beyond := (next.UnixMilli() - anchor.UnixMilli()) % every.Milliseconds()
+		if !next.After(at) || next.Sub(at) > every || beyond != 0 {
 			t.Fatalf("every %s from %s after %s: got %s", every, anchor, at, next)
 		}
 	})
