@@ -33,8 +33,8 @@ func minuteKey(m minute) []byte {
 	return binary.BigEndian.AppendUint64(namespacedKey(nil, statsPrefix, m.namespace), m.number)
 }
 
-// countEnd counts an execution that has ended, unless it is a delivery. A minute is read and written once for
-// all the entries of a batch.
+// countEnd counts an execution that has ended, unless it is a delivery. A minute is
+// read and written once for all the entries of a batch.
 func (t *tx) countEnd(r *row, x *job.Execution) {
 	if r.GetHook() || !t.isThird() {
 		return
