@@ -77,7 +77,8 @@ type Executions interface {
 	// Slots returns the records of the slots of a job that are from From on and
 	// before To, oldest first, gaps included that reach into that time, and the time
 	// from which on they are complete: retention may have removed older ones. Beside
-	// them are the executions that backfilled slots of their gaps. At most limit; more tells that there are more. CodeNotFound.
+	// them are the executions that backfilled slots of their gaps. At most limit; More
+	// tells that there are more. CodeNotFound.
 	Slots(ctx context.Context, namespace string, id job.ID, from, to time.Time, limit int) (job.SlotRecords, error)
 	// Backfill starts an execution for each slot, oldest first, and returns their IDs
 	// in that order; an empty overlap keeps the job's policy. CodeNotFound,

@@ -68,7 +68,8 @@ func (c *call) checkOnce() error {
 func isNotVisible(r rune) bool { return r <= ' ' || r > '~' }
 
 // onceHash is the key within what the caller sees, so that two namespaces may use
-// the same one; and within what only the caller may see, if the answer has that. It is the same in every version of the program, as fingerprint is.
+// the same one; and within what only the caller may see, if the answer has that. It
+// is the same in every version of the program, as fingerprint is.
 func (c *call) onceHash(key string) [32]byte {
 	if c.confidential {
 		return digest([]byte(c.namespace()), []byte(key), []byte(c.key.ID))

@@ -55,8 +55,8 @@ func (a *announcer) run(ctx context.Context) error {
 
 // commit submits until nothing is left. While some member is too old to know of
 // events there are none: what would read them, streams and webhooks, is not there yet
-// either. In a new cluster that time is over before its first term begins. One whose outcome is unknown is submitted again: to be told
-// twice is better than not at all.
+// either. In a new cluster that time is over before its first term begins. One whose
+// outcome is unknown is submitted again: to be told twice is better than not at all.
 func (a *announcer) commit(ctx context.Context) error {
 	for d, ok := a.first(); ok; d, ok = a.first() {
 		if _, err := a.cfg.Log.Submit(ctx, d); err != nil && !errors.Is(err, job.ErrOldMember) {
