@@ -19,10 +19,6 @@ import (
 // an end to the pages.
 const maxLooks = 5000
 
-// maxPageBytes is how many bytes of jobs are read for one page, give or take one
-// job: bodies may be large, and JSON may make six bytes of one.
-const maxPageBytes = 2 << 20
-
 // reading reads the state as it was at one moment, beside Apply.
 type reading struct {
 	snapshot *pebble.Snapshot
@@ -52,15 +48,20 @@ func (s *Store) readingFrom(begin func(*state), read func(*reading) error) error
 	if err != nil {
 		return err
 	}
-	return errors.Join(read(r), r.close())
+	return errors.Join(read(r), r.closeCursors(), r.snapshot.Close())
 }
 
-func (r *reading) close() error {
+// beside is the same state for another goroutine, without a look into any list.
+func (r *reading) beside() *reading {
+	return &reading{snapshot: r.snapshot, cursors: map[cursorName]*cursor{}, scattered: r.scattered}
+}
+
+func (r *reading) closeCursors() error {
 	var err error
 	for _, c := range r.cursors { // order-free: all are closed
 		err = errors.Join(err, c.it.Close())
 	}
-	return errors.Join(err, r.snapshot.Close())
+	return err
 }
 
 // cursor reads the keys with a prefix. Lists share it, those of all namespaces for

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -43,18 +44,36 @@ func (r *reading) jobPage(q job.JobQuery) (page job.JobPage, err error) {
 		return page, err
 	}
 	r.scattered = q.NamePrefix != ""
-	full := func() bool { return len(page.Jobs) >= q.Limit || r.read >= maxPageBytes }
-	next, err := walk(list, l.start(), full, func(place []byte) error {
-		j, err := r.job(jobOf(place))
-		if err == nil && l.selects(&j) {
-			page.Jobs = append(page.Jobs, j)
+	for next := l.start(); ; {
+		var found [][]byte
+		full := func() bool { return len(page.Jobs)+len(found) >= q.Limit }
+		next, err = walk(list, next, full, func(place []byte) error {
+			found = append(found, bytes.Clone(place))
+			return nil
+		})
+		if err = errors.Join(err, l.err); err != nil {
+			return page, err
 		}
-		return err
-	})
-	if next != nil {
-		page.Next = l.before(next)
+		jobs, err := r.jobs(found)
+		if err != nil {
+			return page, err
+		}
+		for i := range jobs {
+			if l.selects(&jobs[i]) {
+				page.Jobs = append(page.Jobs, jobs[i])
+			}
+		}
+		if len(jobs) < len(found) {
+			next = found[len(jobs)]
+		}
+		if next == nil {
+			return page, nil
+		}
+		if len(page.Jobs) >= q.Limit || r.read >= maxPageBytes || r.looks <= 0 {
+			page.Next = l.before(next)
+			return page, nil
+		}
 	}
-	return page, errors.Join(err, l.err)
 }
 
 // jobLister makes the list of the jobs that a query selects.
