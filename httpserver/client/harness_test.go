@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -94,15 +94,27 @@ func half(w http.ResponseWriter, _ *http.Request) {
 // hang answers nothing until the client goes away.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// refusing is an address at which nobody listens.
+// refusing is an address at which nobody listens, and nobody will while the test runs:
+// a socket has it that is bound only.
 func refusing(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	t.Cleanup(func() {
+		if err := syscall.Close(socket); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	address, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d", address.(*syscall.SockaddrInet4).Port)
 }
 
 func newClient(t *testing.T, cfg client.Config, servers ...string) *client.Client {
@@ -131,7 +143,7 @@ func onceKeys(t *testing.T, requests ...got) string {
 	return key
 }
 
-// took checks how long something took since began.
+// took checks how long something took since began, by the clock of a bubble.
 func took(t *testing.T, began time.Time, least, most time.Duration) {
 	t.Helper()
 	if d := time.Since(began); d < least || d > most {

@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -63,41 +62,6 @@ func TestRetry_CallersKey(t *testing.T) {
 	}
 }
 
-func TestRetry_RetryAfter(t *testing.T) {
-	t.Parallel()
-	for name, status := range map[string]int{"no_leader": 503, "rate_limited": 429} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := newFake(t, problem(status, name, "1"), data(200, someJob))
-			began := time.Now()
-			if _, err := newClient(t, soon, a.URL).Job(t.Context(), "job_1"); err != nil {
-				t.Fatal(err)
-			}
-			took(t, began, time.Second, 8*time.Second)
-		})
-	}
-}
-
-// A wait that does not fit into the time that is left is not begun.
-func TestRetry_RetryAfterBeyondTheEnd(t *testing.T) {
-	t.Parallel()
-	a := newFake(t, problem(503, "disk_full", "3600"))
-	c := newClient(t, soon, a.URL)
-	began := time.Now()
-	_, err := c.Job(t.Context(), "job_1")
-	var e *client.Error
-	if !errors.As(err, &e) || !errors.Is(err, client.ErrDiskFull) || e.RetryAfter != time.Hour || e.Server != a.URL || e.RequestID != "req_1" {
-		t.Errorf("got %#v", err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	patient := newClient(t, client.Config{RetryFor: 3 * time.Hour}, a.URL)
-	if _, err := patient.Job(ctx, "job_1"); !errors.Is(err, client.ErrDiskFull) {
-		t.Errorf("with a context that ends: %v", err)
-	}
-	took(t, began, 0, 4*time.Second)
-}
-
 // A server that asked for a pause is not asked meanwhile as long as there is another.
 func TestRetry_ServerIsLeftAlone(t *testing.T) {
 	t.Parallel()
@@ -125,19 +89,6 @@ func TestRetry_StaysWithAServer(t *testing.T) {
 	if na, nb := len(a.seen()), len(b.seen()); na != 4 || nb != 0 {
 		t.Errorf("the servers got %d and %d requests, want 4 and 0", na, nb)
 	}
-}
-
-func TestRetry_NobodyListens(t *testing.T) {
-	t.Parallel()
-	began := time.Now()
-	cfg := soon
-	cfg.RetryFor = time.Second
-	c := newClient(t, cfg, refusing(t), refusing(t))
-	_, err := c.UpdateJob(t.Context(), "job_1", client.JobPatch{})
-	if !errors.Is(err, client.ErrUnreachable) || errors.Is(err, client.ErrOutcomeUnknown) {
-		t.Errorf("got %v", err)
-	}
-	took(t, began, 0, 3*time.Second)
 }
 
 // A POST whose answer was lost and that nobody answers again is not reported as failed.
@@ -169,37 +120,6 @@ func TestRetry_TransferLeadership(t *testing.T) {
 	b := newFake(t, cut, data(200, api.LeadershipTransferred{LeaderID: "n2"}))
 	if leader, err := newClient(t, soon, b.URL).TransferLeadership(t.Context(), "n2"); err != nil || leader != "n2" {
 		t.Errorf("got %q, %v", leader, err)
-	}
-}
-
-func TestRetry_ContextEnds(t *testing.T) {
-	t.Parallel()
-	a := newFake(t, hang)
-	c := newClient(t, soon, a.URL)
-	for name, test := range map[string]struct {
-		call    func(context.Context) error
-		unknown bool
-	}{
-		"read":   {func(ctx context.Context) error { _, err := c.Job(ctx, "job_1"); return err }, false},
-		"post":   {func(ctx context.Context) error { _, err := c.CreateJob(ctx, client.JobSpec{}); return err }, true},
-		"delete": {func(ctx context.Context) error { return c.DeleteJob(ctx, "job_1") }, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-			defer cancel()
-			began := time.Now()
-			err := test.call(ctx)
-			if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, client.ErrOutcomeUnknown) != test.unknown {
-				t.Errorf("got %v", err)
-			}
-			took(t, began, 0, 5*time.Second)
-		})
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := newClient(t, soon, a.URL).CreateJob(ctx, client.JobSpec{}); !errors.Is(err, context.Canceled) || errors.Is(err, client.ErrOutcomeUnknown) {
-		t.Errorf("a context that has ended before: %v", err)
 	}
 }
 
